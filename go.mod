@@ -1,0 +1,3 @@
+module github.com/hanse-im/hanse
+
+go 1.26
