@@ -1,0 +1,105 @@
+// Package b64 encodes and decodes base64 for keys and messages.
+//
+// Public data goes through the standard library, made strict: no line breaks
+// inside, zero trailing bits, padding optional but right. Secrets go through
+// the branch-free pair EncodeSecret and DecodeSecret, which index no table
+// with a secret, so that their time and memory accesses do not depend on it.
+//
+// Spec: appendices#unpadded-base64
+package b64
+
+import (
+	"encoding/base64"
+	"strings"
+
+	"github.com/hanse-im/hanse/e2ee/olm/fail"
+)
+
+var (
+	strict    = base64.RawStdEncoding.Strict()
+	strictURL = base64.RawURLEncoding.Strict()
+)
+
+// Encode returns the unpadded base64 of data. One allocation.
+func Encode(data []byte) string {
+	var sb strings.Builder
+	sb.Grow(strict.EncodedLen(len(data)))
+	var chunk [1024]byte
+	for len(data) > 0 {
+		n := min(len(data), 768)
+		strict.Encode(chunk[:], data[:n])
+		sb.Write(chunk[:strict.EncodedLen(n)])
+		data = data[n:]
+	}
+	return sb.String()
+}
+
+// Decode decodes strict base64 whose padding may be present or absent.
+// what names the thing in the error, which has the class fail.Encoding.
+func Decode(what, text string) ([]byte, error) {
+	return decode(strict, what, text)
+}
+
+// DecodeURL is Decode for the URL-safe alphabet.
+func DecodeURL(what, text string) ([]byte, error) {
+	return decode(strictURL, what, text)
+}
+
+// EncodeURL returns the unpadded URL-safe base64 of data.
+func EncodeURL(data []byte) string { return strictURL.EncodeToString(data) }
+
+func decode(enc *base64.Encoding, what, text string) ([]byte, error) {
+	text, ok := trimPadding(text)
+	if !ok {
+		return nil, fail.New(fail.Encoding, what)
+	}
+	out := make([]byte, enc.DecodedLen(len(text)))
+	n, err := decodeInto(enc, out, text)
+	if err != nil || n != len(out) {
+		return nil, fail.New(fail.Encoding, what)
+	}
+	return out, nil
+}
+
+// DecodeFixed decodes text into exactly len(dst) bytes. The length is checked
+// on the decoded bytes. Errors: fail.Encoding, and fail.Format for a wrong
+// length.
+func DecodeFixed(what string, dst []byte, text string) error {
+	text, ok := trimPadding(text)
+	if !ok {
+		return fail.New(fail.Encoding, what)
+	}
+	var room [96]byte
+	if strict.DecodedLen(len(text)) != len(dst) || len(dst) > len(room)-3 {
+		// Tell wrong text from text of a wrong length.
+		if _, err := Decode(what, text); err != nil {
+			return err
+		}
+		return fail.New(fail.Format, what+" length")
+	}
+	n, err := decodeInto(strict, room[:], text)
+	if err != nil || n != len(dst) {
+		return fail.New(fail.Encoding, what)
+	}
+	copy(dst, room[:n])
+	clear(room[:])
+	return nil
+}
+
+func decodeInto(enc *base64.Encoding, dst []byte, text string) (int, error) {
+	// The standard decoder skips line breaks wherever they are; the length it
+	// reports is then short of what the text's length promises, and callers
+	// compare the two.
+	return enc.Decode(dst, []byte(text))
+}
+
+// trimPadding removes right padding; padding is right if it fills the last
+// group of four.
+func trimPadding(text string) (string, bool) {
+	body := strings.TrimRight(text, "=")
+	pad := len(text) - len(body)
+	if pad == 0 {
+		return body, true
+	}
+	return body, pad <= 2 && len(text)%4 == 0
+}

@@ -1,0 +1,106 @@
+// Package cbc is the encryption under each message of Olm and Megolm, under
+// libolm's pickles and under its public-key encryption: AES-256 in CBC mode
+// with PKCS#7 padding, with an HMAC-SHA-256 key beside it, all three derived
+// into 80 bytes. It decrypts nothing that its caller has not authenticated.
+//
+// Spec: olm-megolm/olm#version-1, olm-megolm/megolm#message-encryption
+package cbc
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/subtle"
+
+	"github.com/hanse-im/hanse/e2ee/olm/fail"
+)
+
+// Keys are an AES key, an HMAC key and an IV, as HKDF gives them.
+type Keys [80]byte
+
+// AES is the AES-256 key.
+func (k *Keys) AES() []byte { return k[:32] }
+
+// HMAC is the HMAC-SHA-256 key.
+func (k *Keys) HMAC() *[32]byte { return (*[32]byte)(k[32:64]) }
+
+// IV is the initialisation vector.
+func (k *Keys) IV() []byte { return k[64:] }
+
+// Wipe clears the keys.
+func (k *Keys) Wipe() { clear(k[:]) }
+
+// Size is the length of the ciphertext of n bytes of plaintext.
+func Size(n int) int { return n + aes.BlockSize - n%aes.BlockSize }
+
+// Append appends the ciphertext of plain to dst and returns the extended
+// slice. dst and plain may not overlap. One allocation beside dst's growth.
+func Append(dst []byte, k *Keys, plain []byte) []byte {
+	block, err := aes.NewCipher(k.AES())
+	if err != nil {
+		panic("cbc: the key has 32 bytes: " + err.Error())
+	}
+	start := len(dst)
+	dst = append(dst, plain...)
+	pad := aes.BlockSize - len(plain)%aes.BlockSize
+	for range pad {
+		dst = append(dst, byte(pad))
+	}
+	out := dst[start:]
+	prev := k.IV()
+	for len(out) > 0 {
+		cur := out[:aes.BlockSize]
+		subtle.XORBytes(cur, cur, prev)
+		block.Encrypt(cur, cur)
+		prev, out = cur, out[aes.BlockSize:]
+	}
+	return dst
+}
+
+// few is the number of blocks up to which decrypting block by block is faster
+// than setting up the standard library's parallel mode.
+const few = 12
+
+// Decrypt decrypts data in place and returns the plaintext as a part of it.
+// Errors have the class fail.MAC: whoever could tell bad padding from a bad
+// MAC could ask one about the other. After an error data is undefined.
+func Decrypt(k *Keys, data []byte) ([]byte, error) {
+	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
+		return nil, fail.New(fail.MAC, "ciphertext length")
+	}
+	block, err := aes.NewCipher(k.AES())
+	if err != nil {
+		panic("cbc: the key has 32 bytes: " + err.Error())
+	}
+	if n := len(data) / aes.BlockSize; n <= few {
+		var held, prev [aes.BlockSize]byte
+		copy(prev[:], k.IV())
+		for i := range n {
+			cur := data[i*aes.BlockSize : (i+1)*aes.BlockSize]
+			copy(held[:], cur)
+			block.Decrypt(cur, cur)
+			for j := range cur {
+				cur[j] ^= prev[j]
+			}
+			prev = held
+		}
+	} else {
+		cipher.NewCBCDecrypter(block, k.IV()).CryptBlocks(data, data)
+	}
+	return unpad(data)
+}
+
+// unpad removes PKCS#7 padding without branching on the padding bytes.
+func unpad(data []byte) ([]byte, error) {
+	last := data[len(data)-aes.BlockSize:]
+	pad := int(last[aes.BlockSize-1])
+	ok := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, aes.BlockSize)
+	for i, b := range last {
+		inPad := subtle.ConstantTimeLessOrEq(aes.BlockSize-pad, i)
+		same := subtle.ConstantTimeByteEq(b, byte(pad))
+		ok &= subtle.ConstantTimeSelect(inPad, same, 1)
+	}
+	if ok != 1 {
+		return nil, fail.New(fail.MAC, "padding")
+	}
+	return data[:len(data)-pad], nil
+}
