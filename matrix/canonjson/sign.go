@@ -108,11 +108,12 @@ func Sign(obj []byte, entity, keyID string, key ed25519.PrivateKey) ([]byte, err
 		return nil, ErrNoObject
 	}
 	sig := ed25519.Sign(key, appendWithout(nil, text, "signatures", "unsigned"))
-	return WithSignature(text, entity, keyID, sig)
+	return WithSignature(text, entity, keyID, sig, Strict)
 }
 
-// WithSignature is an object with one more signature, in canonical form.
-func WithSignature(obj []byte, entity, keyID string, sig []byte) ([]byte, error) {
+// WithSignature is an object, which Append has accepted in the given mode, with
+// one more signature, in canonical form.
+func WithSignature(obj []byte, entity, keyID string, sig []byte, mode Mode) ([]byte, error) {
 	all := Value(obj).Get("signatures")
 	if all.Exists() && all.Kind() != Object {
 		return nil, errors.New("signatures: must be an object")
@@ -125,7 +126,7 @@ func WithSignature(obj []byte, entity, keyID string, sig []byte) ([]byte, error)
 	text = appendMember(text, keyID, appendString(nil, EncodeBase64(sig)))
 	text = appendMember(appendWithout(nil, all, entity), entity, text)
 	text = appendMember(appendWithout(nil, obj, "signatures"), "signatures", text)
-	return Append(make([]byte, 0, len(text)), text, Strict)
+	return Append(make([]byte, 0, len(text)), text, mode)
 }
 
 // appendMember adds a member to the object that ends dst.
