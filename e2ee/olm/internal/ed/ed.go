@@ -44,8 +44,7 @@ func Generate(r io.Reader) (*Private, error) {
 func FromSeed(seed *[32]byte) *Private {
 	p := &Private{Seed: *seed, HasSeed: true}
 	p.expanded = sha512.Sum512(seed[:])
-	p.expanded[0] &= 248
-	p.expanded[31] = p.expanded[31]&63 | 64
+	clamp(&p.expanded)
 	p.setScalar()
 	p.Public = p.computePublic()
 	return p
@@ -56,24 +55,39 @@ func FromSeed(seed *[32]byte) *Private {
 func FromSeedAndPublic(seed, public *[32]byte) *Private {
 	p := &Private{Seed: *seed, HasSeed: true, Public: *public}
 	p.expanded = sha512.Sum512(seed[:])
-	p.expanded[0] &= 248
-	p.expanded[31] = p.expanded[31]&63 | 64
+	clamp(&p.expanded)
 	p.setScalar()
 	return p
 }
 
-// FromExpanded makes a signing key from libolm's 64 bytes: the clamped scalar
-// and the prefix. It refuses, with class fail.Format, a scalar that is not
-// clamped and a public key that does not belong to it.
+// FromExpanded makes a signing key from libolm's 64 bytes: the scalar and the
+// prefix. The scalar is clamped, because vodozemac writes it as the hash gave
+// it. A public key that does not belong to it is refused with class
+// fail.Format.
 func FromExpanded(expanded *[64]byte, public *[32]byte) (*Private, error) {
-	p := FromStored(expanded, public)
-	if expanded[0]&7 != 0 || expanded[31]&0xc0 != 0x40 {
-		return nil, fail.New(fail.Format, "Ed25519 scalar")
-	}
+	clamped := *expanded
+	defer clear(clamped[:])
+	clamp(&clamped)
+	p := FromStored(&clamped, public)
 	if got := p.computePublic(); subtle.ConstantTimeCompare(got[:], public[:]) != 1 {
 		return nil, fail.New(fail.Format, "Ed25519 key pair")
 	}
 	return p, nil
+}
+
+// FromExpandedAlone is FromExpanded where no public key is stored.
+func FromExpandedAlone(expanded *[64]byte) *Private {
+	clamped := *expanded
+	defer clear(clamped[:])
+	clamp(&clamped)
+	p := FromStored(&clamped, new([32]byte))
+	p.Public = p.computePublic()
+	return p
+}
+
+func clamp(expanded *[64]byte) {
+	expanded[0] &= 248
+	expanded[31] = expanded[31]&63 | 64
 }
 
 // FromStored is FromExpanded for bytes that this library stored under
