@@ -106,9 +106,10 @@ type vzSession struct {
 	} `json:"session_keys"`
 	Sending struct {
 		Type string `json:"type"`
-		// Of an inactive ratchet.
-		Root    pickle.BytesJSON `json:"root_key"`
-		Ratchet pickle.BytesJSON `json:"ratchet_key"`
+		// Of an inactive ratchet; its ratchet key is that of the newest chain.
+		Root struct {
+			Key pickle.BytesJSON `json:"key"`
+		} `json:"root_key"`
 		// Of an active one.
 		Active *struct {
 			Root    pickle.BytesJSON `json:"root_key"`
@@ -185,7 +186,7 @@ func (s *Session) fillChains(v *vzSession) bool {
 func (s *Session) fillSender(v *vzSession) bool {
 	switch v.Sending.Type {
 	case "inactive":
-		return v.Sending.Root.Fill(s.root[:])
+		return v.Sending.Root.Key.Fill(s.root[:])
 	case "active":
 		if v.Sending.Active == nil || v.Sending.Chain == nil {
 			return false
