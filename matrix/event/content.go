@@ -35,7 +35,7 @@ func (p *PDU) wrongType(want string) error {
 
 // Create is the content of m.room.create.
 //
-// Spec: client-server-api#mroomcreate
+// Spec: client-server-api#room-events
 type Create struct {
 	// Version is room_version; "1" if it is missing, empty if it is no string.
 	Version string
@@ -54,7 +54,7 @@ type Create struct {
 // where the version wants it in the content, or if additional_creators is no list
 // of user IDs where the version knows it.
 //
-// Spec: client-server-api#mroomcreate, rooms/v11#event-format, rooms/v12#authorisation-rules
+// Spec: client-server-api#room-events, rooms/v11#event-format, rooms/v12#authorisation-rules
 func (p *PDU) Create() (*Create, error) { return once(p, &p.create, (*PDU).readCreate) }
 
 func (p *PDU) readCreate() (*Create, error) {
@@ -108,7 +108,7 @@ func (c *Create) IsCreator(user id.User) bool {
 
 // Member is the content of m.room.member.
 //
-// Spec: client-server-api#mroommember
+// Spec: client-server-api#room-events
 type Member struct {
 	// Membership is as the event has it, known or not.
 	Membership string
@@ -129,7 +129,7 @@ type Member struct {
 // or no string, or if join_authorised_via_users_server is no user ID where the
 // version knows it.
 //
-// Spec: client-server-api#mroommember, rooms/v8#authorisation-rules
+// Spec: client-server-api#room-events, rooms/v8#authorisation-rules
 func (p *PDU) Member() (*Member, error) { return once(p, &p.member, (*PDU).readMember) }
 
 func (p *PDU) readMember() (*Member, error) {
@@ -168,7 +168,7 @@ func (p *PDU) readMember() (*Member, error) {
 
 // The join rules.
 //
-// Spec: client-server-api#mroomjoin_rules
+// Spec: client-server-api#room-events
 const (
 	Public          = "public"
 	InviteOnly      = "invite"
@@ -180,7 +180,7 @@ const (
 
 // JoinRules is the content of m.room.join_rules.
 //
-// Spec: client-server-api#mroomjoin_rules
+// Spec: client-server-api#room-events
 type JoinRules struct {
 	// Rule is empty if it is missing or no string; nobody can join then.
 	Rule string
@@ -212,7 +212,7 @@ func (p *PDU) readJoinRules() (*JoinRules, error) {
 
 // ThirdPartyInvite is the content of m.room.third_party_invite.
 //
-// Spec: client-server-api#mroomthird_party_invite
+// Spec: client-server-api#room-events
 type ThirdPartyInvite struct {
 	// PublicKeys are all keys, of public_key and public_keys, that can be one.
 	PublicKeys []ed25519.PublicKey
@@ -251,7 +251,7 @@ func (p *PDU) readThirdPartyInvite() (*ThirdPartyInvite, error) {
 
 // The settings of history visibility.
 //
-// Spec: client-server-api#room-history-visibility
+// Spec: client-server-api/modules/history_visibility#server-behaviour
 const (
 	WorldReadable  = "world_readable"
 	SharedHistory  = "shared"
@@ -262,7 +262,7 @@ const (
 // HistoryVisibility is the setting of an m.room.history_visibility event;
 // "shared" for what is no setting, as if there were no such event.
 //
-// Spec: client-server-api#room-history-visibility
+// Spec: client-server-api/modules/history_visibility#server-behaviour
 func (p *PDU) HistoryVisibility() string {
 	if p != nil && p.typ == TypeHistoryVisibility {
 		v := p.content.Get("history_visibility")

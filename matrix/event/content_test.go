@@ -127,7 +127,7 @@ func content(t testing.TB, version, typ, text string) *event.PDU {
 	return build(t, rulesOf(t, version), func(b *event.Builder) { b.Type, b.StateKey, b.Content = typ, state(""), []byte(text) })
 }
 
-// Spec: client-server-api#mroomcreate, rooms/v12#authorisation-rules
+// Spec: client-server-api#room-events, rooms/v12#authorisation-rules
 func TestCreate(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -156,7 +156,7 @@ func TestCreate(t *testing.T) {
 	}
 }
 
-// Spec: client-server-api#mroommember, client-server-api#mroomjoin_rules, client-server-api#mroomthird_party_invite
+// Spec: client-server-api#room-events
 func TestOtherContents(t *testing.T) {
 	t.Parallel()
 	m, err := content(t, "11", event.TypeMember, `{"membership":"invite","displayname":"D","avatar_url":"mxc://a/b","reason":"r","is_direct":true,"third_party_invite":{"signed":1},"join_authorised_via_users_server":"@v:w"}`).Member()
@@ -199,7 +199,7 @@ func TestOtherContents(t *testing.T) {
 	}
 }
 
-// Spec: client-server-api#mroompower_levels
+// Spec: client-server-api#room-events
 func TestPowerLevels(t *testing.T) {
 	t.Parallel()
 	l, err := content(t, "10", event.TypePowerLevels, `{"ban":1,"events":{"m.room.name":60},"users":{"@a:b":100,"@É:c":-5},"users_default":2,"notifications":{"room":20}}`).PowerLevels()

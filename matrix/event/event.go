@@ -72,7 +72,7 @@ const (
 
 // The states of membership.
 //
-// Spec: client-server-api#mroommember
+// Spec: client-server-api#room-events
 const (
 	Join   = "join"
 	Invite = "invite"

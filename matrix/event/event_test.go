@@ -410,7 +410,7 @@ func TestRequiredSigners(t *testing.T) {
 		{"restricted join", "8", `{"membership":"join","join_authorised_via_users_server":"@b:other"}`, "", []id.Server{"domain", "other"}},
 		{"vouched for by its own server", "10", `{"membership":"join","join_authorised_via_users_server":"@b:domain"}`, "", []id.Server{"domain"}},
 		{"before restricted joins", "7", `{"membership":"join","join_authorised_via_users_server":"@b:other"}`, "", []id.Server{"domain"}},
-		{"left over in a leave", "11", `{"membership":"leave","join_authorised_via_users_server":"@b:other"}`, "", []id.Server{"domain"}},
+		{"left over in a leave", "11", `{"membership":"leave","join_authorised_via_users_server":"@b:other"}`, "", []id.Server{"domain", "other"}},
 		{"malformed", "11", `{"membership":"join","join_authorised_via_users_server":7}`, "", []id.Server{"domain"}},
 	} {
 		p := build(t, rulesOf(t, c.version), func(b *event.Builder) {

@@ -101,7 +101,8 @@ func (p *PDU) SignatureKeys(server id.Server) []id.Key {
 
 // RequiredSigners are the servers whose signatures an event must have, without
 // repetition: the sender's unless it is a third-party invite, in old versions
-// the one in the event ID, and the one that vouches for a restricted join.
+// the one in the event ID, and the one that vouches for a restricted join, where
+// any member event names one.
 //
 // Spec: server-server-api#validating-hashes-and-signatures-on-received-events, rooms/v8#authorisation-rules
 func (p *PDU) RequiredSigners() []id.Server {
@@ -122,7 +123,7 @@ func (p *PDU) RequiredSigners() []id.Server {
 	if p.rules.SignedByEventIDServer {
 		add(p.id.Server())
 	}
-	if isMember && member.Membership == Join && member.AuthorisedVia != "" {
+	if isMember && member.AuthorisedVia != "" {
 		add(member.AuthorisedVia.Server())
 	}
 	return out

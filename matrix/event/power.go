@@ -40,7 +40,7 @@ func (l Level) String() string {
 
 // PowerLevels is the content of m.room.power_levels.
 //
-// Spec: client-server-api#mroompower_levels
+// Spec: client-server-api#room-events
 type PowerLevels struct {
 	levels [Levels]int64
 	set    [Levels]bool
@@ -98,7 +98,7 @@ func (l *PowerLevels) Notification(key string) int64 {
 // as missing. Levels beyond 64 bits, which only these versions can have, count as
 // the nearest that fits.
 //
-// Spec: client-server-api#mroompower_levels, rooms/v10#authorisation-rules, rooms/v1#authorisation-rules
+// Spec: client-server-api#room-events, rooms/v10#authorisation-rules, rooms/v1#authorisation-rules
 func (p *PDU) PowerLevels() (*PowerLevels, error) { return once(p, &p.powers, (*PDU).readPowerLevels) }
 
 func (p *PDU) readPowerLevels() (*PowerLevels, error) {
