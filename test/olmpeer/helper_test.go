@@ -43,6 +43,24 @@ func libolm(t testing.TB) *Peer {
 	return p
 }
 
+// libolmJS starts a peer that runs @matrix-org/olm.
+func libolmJS(t testing.TB) *Peer { return script(t, "olm.mjs") }
+
+func script(t testing.TB, name string) *Peer {
+	t.Helper()
+	command, err := Script(name)
+	missing(t, err)
+	p, err := Start(command...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Close() })
+	return p
+}
+
+// libolms are the two builds of libolm, which take the same commands.
+var libolms = map[string]func(testing.TB) *Peer{"C": libolm, "JavaScript": libolmJS}
+
 // missing skips or fails the test if err says that a peer is missing.
 func missing(t testing.TB, err error) {
 	t.Helper()

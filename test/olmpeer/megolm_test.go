@@ -13,10 +13,11 @@ import (
 // change hands by pickle and export, messages come in random order.
 func TestMegolm(t *testing.T) {
 	t.Parallel()
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+	for i := range uint64(6) {
+		seed, build := i%4, []string{"C", "JavaScript"}[i/4]
+		t.Run(fmt.Sprint(build, seed), func(t *testing.T) {
 			t.Parallel()
-			newGroup(t, seed).play(1500)
+			newGroup(t, libolms[build](t), seed).play(1500)
 		})
 	}
 }
@@ -31,8 +32,8 @@ type group struct {
 	text []string
 }
 
-func newGroup(t testing.TB, seed uint64) *group {
-	g := &group{t: t, p: libolm(t), rng: rand.New(rand.NewPCG(seed, 3))}
+func newGroup(t testing.TB, p *Peer, seed uint64) *group {
+	g := &group{t: t, p: p, rng: rand.New(rand.NewPCG(seed, 3))}
 	if seed%2 == 0 {
 		g.out = must[*megolm.Outbound](t)(megolm.NewOutbound(nil, megolm.V1))
 		do(t, g.p, "in.new", 0, g.out.SessionKey().Text())

@@ -94,10 +94,11 @@ func establish(t testing.TB, p *Peer, weBegin bool) (ours, theirs *end) {
 func TestOlmConversations(t *testing.T) {
 	t.Parallel()
 	const steps = 2500
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed", seed), func(t *testing.T) {
+	for i := range uint64(6) {
+		seed, build := i%4, []string{"C", "JavaScript"}[i/4]
+		t.Run(fmt.Sprint(build, seed), func(t *testing.T) {
 			t.Parallel()
-			p := libolm(t)
+			p := libolms[build](t)
 			rng := rand.New(rand.NewPCG(seed, 11))
 			a, b := establish(t, p, seed%2 == 0)
 			ends := [2]*end{a, b}
@@ -144,7 +145,15 @@ func TestOlmConversations(t *testing.T) {
 // keys that are used afterwards, and compares signatures.
 func TestAccounts(t *testing.T) {
 	t.Parallel()
-	p := libolm(t)
+	for build, start := range libolms {
+		t.Run(build, func(t *testing.T) {
+			t.Parallel()
+			testAccounts(t, start(t))
+		})
+	}
+}
+
+func testAccounts(t *testing.T, p *Peer) {
 	do(t, p, "acc.new", 0)
 	otk := oneTimeKey(t, p, 0)
 	var fallbacks []string

@@ -65,9 +65,23 @@ type Peer struct {
 	out *bufio.Reader
 }
 
-// Start runs the program at path.
-func Start(path string) (*Peer, error) {
-	p := &Peer{cmd: exec.Command(path)}
+// Script finds a Node script of this package and returns how to run it. The
+// error is ErrMissing, with what is missing, if there is no Node or no package.
+func Script(name string) ([]string, error) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		return nil, fmt.Errorf("%w: no node", ErrMissing)
+	}
+	dir := filepath.Join(Dir(), "node")
+	if _, err := os.Stat(filepath.Join(dir, "node_modules", "@matrix-org")); err != nil {
+		return nil, fmt.Errorf("%w: no npm packages in test/olmpeer/node", ErrMissing)
+	}
+	return []string{node, filepath.Join(dir, name)}, nil
+}
+
+// Start runs a program with its arguments.
+func Start(command ...string) (*Peer, error) {
+	p := &Peer{cmd: exec.Command(command[0], command[1:]...)}
 	p.cmd.Stderr = os.Stderr
 	var err error
 	if p.in, err = p.cmd.StdinPipe(); err != nil {
