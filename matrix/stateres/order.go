@@ -48,9 +48,7 @@ func (r *resolver) sortPower(events []int) ([]int, error) {
 			return nil, err
 		}
 		ready.power[i] = level
-		auth := r.auth(i)
-		slices.Sort(auth)
-		for _, a := range slices.Compact(auth) {
+		for _, a := range r.auth(i) {
 			if a < len(in) && in[a] && a != i {
 				waits[i]++
 				waiting[a] = append(waiting[a], i)

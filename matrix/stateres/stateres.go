@@ -97,9 +97,55 @@ type Conflict struct {
 //
 // Spec: rooms/v1#state-resolution, rooms/v2#state-resolution, rooms/v12#state-resolution
 func Resolve(rules *roomver.Rules, c *Conflict, s *Store) (StateMap, error) {
-	winners, err := resolve(rules, c, s)
+	if len(c.Forks) == 0 {
+		return StateMap{}, nil
+	}
+	winners, err := newResolver(rules, c, s).resolve()
 	if err != nil {
 		return nil, fmt.Errorf("resolve state: %w", err)
 	}
 	return winners, nil
+}
+
+func (r *resolver) resolve() (StateMap, error) {
+	if r.rules.StateRes == roomver.StateResV1 {
+		return r.resolveV1()
+	}
+	full, err := r.authDifference()
+	if err != nil {
+		return nil, err
+	}
+	full = union(r.conflicted, full)
+	subgraph, err := r.subgraph()
+	if err != nil {
+		return nil, err
+	}
+	if r.rules.StateRes == roomver.StateResV21 {
+		full = union(full, subgraph)
+	}
+	if err := r.loadAuth(full); err != nil {
+		return nil, err
+	}
+	// 1.
+	x := r.withChains(r.powerEvents(full), full, subgraph)
+	sorted, err := r.sortPower(x)
+	if err != nil {
+		return nil, err
+	}
+	// 2.
+	state := r.newState(r.rules.StateRes == roomver.StateResV2)
+	if err := r.iterate(state, sorted); err != nil {
+		return nil, err
+	}
+	// 3.
+	rest, err := r.sortMainline(without(full, x), state)
+	if err != nil {
+		return nil, err
+	}
+	// 4.
+	if err := r.iterate(state, rest); err != nil {
+		return nil, err
+	}
+	// 5.
+	return r.result(state)
 }
