@@ -15,6 +15,8 @@ import (
 type Inbound struct {
 	version Version
 	public  [32]byte
+	// verifier checks signatures; one that is used often holds 4 KiB.
+	verifier ed.Verifier
 
 	mu sync.Mutex
 	// owned tells that a signature showed that the key comes from the owner
@@ -111,7 +113,7 @@ func (s *Inbound) Decrypt(m Message) (Decrypted, error) {
 
 // verify checks a signature of the session's key.
 func (s *Inbound) verify(signed, signature []byte) error {
-	return ed.Verify(&s.public, signed, signature)
+	return s.verifier.Verify(&s.public, signed, signature)
 }
 
 // authenticate derives the keys of a message and checks its MAC. If it is
