@@ -49,7 +49,13 @@ type PowerLevels struct {
 	Users         map[id.User]int64
 	Events        map[string]int64
 	Notifications map[string]int64
+
+	users canonjson.Value
 }
+
+// UsersJSON is users as it stands in the event, in canonical form; absent if
+// there is none.
+func (l *PowerLevels) UsersJSON() canonjson.Value { return l.users }
 
 // Level is a single level, with its default if the content has none.
 func (l *PowerLevels) Level(which Level) int64 {
@@ -122,6 +128,7 @@ func (p *PDU) readPowerLevels() (*PowerLevels, error) {
 		return nil, err
 	}
 	users := p.content.Get("users")
+	l.users = users
 	if users.Exists() && users.Kind() != canonjson.Object {
 		return nil, malformed("users", "must be an object")
 	}

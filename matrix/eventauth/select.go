@@ -1,6 +1,8 @@
 package eventauth
 
 import (
+	"slices"
+
 	"github.com/hanse-im/hanse/matrix/canonjson"
 	"github.com/hanse-im/hanse/matrix/event"
 	"github.com/hanse-im/hanse/matrix/id"
@@ -26,7 +28,7 @@ func SubjectOf(p *event.PDU) Subject {
 	return s
 }
 
-// Keys are the places in the state that decide about an event, at most seven and
+// Keys are the places in the state that decide about an event, at most six and
 // without repetition. A create event has none.
 //
 // Spec: server-server-api#auth-events-selection
@@ -34,37 +36,39 @@ func Keys(rules *roomver.Rules, s Subject) []Key {
 	if s.Type == event.TypeCreate {
 		return nil
 	}
-	keys := make([]Key, 0, 7)
+	keys := make([]Key, 0, 6)
 	add := func(typ, stateKey string) {
-		k := Key{typ, stateKey}
-		for _, other := range keys {
-			if other == k {
-				return
-			}
+		if k := (Key{typ, stateKey}); !slices.Contains(keys, k) {
+			keys = append(keys, k)
 		}
-		keys = append(keys, k)
 	}
+	// Depending on the room version, the create event.
 	if !rules.RoomIDFromCreate {
 		add(event.TypeCreate, "")
 	}
+	// The power levels and the sender's membership.
 	add(event.TypePowerLevels, "")
 	add(event.TypeMember, string(s.Sender))
 	if s.Type != event.TypeMember {
 		return keys
 	}
+	// For member events, the target's membership.
 	if s.StateKey != nil {
 		add(event.TypeMember, *s.StateKey)
 	}
 	membership, _ := s.Content.Get("membership").Str()
+	// The join rules, if membership is join, invite or knock.
 	switch membership {
 	case event.Join, event.Invite, event.Knock:
 		add(event.TypeJoinRules, "")
 	}
+	// The third-party invite that an invite makes use of.
 	if membership == event.Invite {
 		if token, ok := s.Content.Path("third_party_invite", "signed", "token").Str(); ok {
 			add(event.TypeThirdPartyInvite, token)
 		}
 	}
+	// The membership of who vouches for a restricted join.
 	if membership == event.Join && rules.Restricted {
 		if user, ok := s.Content.Get("join_authorised_via_users_server").Str(); ok {
 			add(event.TypeMember, user)
@@ -78,8 +82,9 @@ func Keys(rules *roomver.Rules, s Subject) []Key {
 //
 // Spec: server-server-api#auth-events-selection
 func Select(rules *roomver.Rules, s Subject, state State) ([]*event.PDU, error) {
-	var out []*event.PDU
-	for _, k := range Keys(rules, s) {
+	keys := Keys(rules, s)
+	out := make([]*event.PDU, 0, len(keys))
+	for _, k := range keys {
 		p, err := state.StateEvent(k.Type, k.StateKey)
 		if err != nil {
 			return nil, err
@@ -89,57 +94,4 @@ func Select(rules *roomver.Rules, s Subject, state State) ([]*event.PDU, error) 
 		}
 	}
 	return out, nil
-}
-
-// CheckAuthEvents decides about the auth events that an event names: auth are
-// these events, in any order. rejected reports whether one of them was itself
-// rejected. The event must then be checked against the state that they make up;
-// where the room's ID is its create event's, that event belongs to the state as
-// well and is not among them.
-//
-// Spec: rooms/v1#authorisation-rules, rooms/v12#authorisation-rules
-func CheckAuthEvents(p *event.PDU, auth []*event.PDU, rejected func(id.Event) bool) error {
-	c := &checker{p: p, rules: p.Rules()}
-	if p.Type() == event.TypeCreate {
-		return nil // rule 1 alone decides
-	}
-	wanted := Keys(c.rules, SubjectOf(p))
-	seen := make([]Key, 0, len(auth))
-	create := false
-	for _, a := range auth {
-		key, isState := a.StateKey()
-		k := Key{a.Type(), key}
-		// 1. No two events for one place.
-		if isState && contains(seen, k) {
-			return c.refuse(ruleAuthEvents, "1", "two auth events are %s with state key %.64q", k.Type, k.StateKey)
-		}
-		seen = append(seen, k)
-		// 2. None that the selection would not choose.
-		if !isState || !contains(wanted, k) {
-			return c.refuse(ruleAuthEvents, "2", "%s with state key %.64q has no place among the auth events", k.Type, k.StateKey)
-		}
-		// 3. None that was rejected.
-		if rejected(a.ID()) {
-			return c.refuse(ruleAuthEvents, "3", "the auth event %s was rejected", a.ID())
-		}
-		// 5. None of another room.
-		if a.Room() != p.Room() {
-			return c.refuse(ruleAuthEvents, "5", "the auth event %s is of room %s", a.ID(), a.Room())
-		}
-		create = create || a.Type() == event.TypeCreate
-	}
-	// 4. The create event, where it is to be named.
-	if !create && !c.rules.RoomIDFromCreate {
-		return c.refuse(ruleAuthEvents, "4", "the create event is not among the auth events")
-	}
-	return nil
-}
-
-func contains(keys []Key, k Key) bool {
-	for _, other := range keys {
-		if other == k {
-			return true
-		}
-	}
-	return false
 }
