@@ -118,7 +118,7 @@ func advanceRoot(d *kdf.Deriver, root, chain *[32]byte, ours *[32]byte, theirs *
 		return err
 	}
 	var out [64]byte
-	d.HKDF(out[:], root[:], shared[:], "OLM_RATCHET")
+	d.HKDF(out[:], root, shared[:], "OLM_RATCHET")
 	copy(root[:], out[:32])
 	copy(chain[:], out[32:])
 	clear(out[:])

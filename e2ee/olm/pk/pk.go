@@ -78,7 +78,7 @@ func derive(keys *cbc.Keys, ours *[32]byte, theirs *curve.Public) (mac [32]byte,
 	}
 	var d kdf.Deriver
 	d.HKDF(keys[:], nil, secret[:], "")
-	d.MAC(&mac, keys.HMAC())
+	d.MAC(&mac, keys.HMAC(), nil)
 	d.Wipe()
 	return mac, nil
 }

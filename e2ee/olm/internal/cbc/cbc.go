@@ -56,6 +56,8 @@ func Append(dst []byte, k *Keys, plain []byte) []byte {
 	return dst
 }
 
+var zeroIV [aes.BlockSize]byte
+
 // few is the number of blocks up to which decrypting block by block is faster
 // than setting up the standard library's parallel mode.
 const few = 12
@@ -78,13 +80,14 @@ func Decrypt(k *Keys, data []byte) ([]byte, error) {
 			cur := data[i*aes.BlockSize : (i+1)*aes.BlockSize]
 			copy(held[:], cur)
 			block.Decrypt(cur, cur)
-			for j := range cur {
-				cur[j] ^= prev[j]
-			}
+			subtle.XORBytes(cur, cur, prev[:])
 			prev = held
 		}
 	} else {
-		cipher.NewCBCDecrypter(block, k.IV()).CryptBlocks(data, data)
+		// The mode keeps what it is given as an IV; it gets zeros, and the keys
+		// stay on the caller's stack.
+		cipher.NewCBCDecrypter(block, zeroIV[:]).CryptBlocks(data, data)
+		subtle.XORBytes(data[:aes.BlockSize], data[:aes.BlockSize], k.IV())
 	}
 	return unpad(data)
 }

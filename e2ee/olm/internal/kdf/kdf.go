@@ -86,36 +86,46 @@ func (d *Deriver) Wipe() {
 	}
 }
 
-// setKey absorbs a key of at most 32 bytes and keeps the two HMAC states.
-func (d *Deriver) setKey(key []byte) {
+// The pads of HMAC, eight bytes of each.
+const (
+	innerPad = 0x3636363636363636
+	outerPad = 0x5c5c5c5c5c5c5c5c
+)
+
+// pad sets the first block of buf to the key XOR a pad.
+func (d *Deriver) pad(key *[32]byte, with uint64) {
+	for i := 0; i < 32; i += 8 {
+		binary.LittleEndian.PutUint64(d.buf[i:], binary.LittleEndian.Uint64(key[i:])^with)
+		binary.LittleEndian.PutUint64(d.buf[i+32:], with)
+	}
+}
+
+// setKey absorbs a key and keeps the two HMAC states.
+func (d *Deriver) setKey(key *[32]byte) {
 	d.init()
-	d.pad(key, 0x36)
+	d.pad(key, innerPad)
 	if d.fast {
 		d.h.Reset()
 		d.h.Write(d.buf[:block])
 		d.save.AppendBinary(d.inner[:0])
-		d.pad(key, 0x5c)
+		d.pad(key, outerPad)
 		d.h.Reset()
 		d.h.Write(d.buf[:block])
 		d.save.AppendBinary(d.outer[:0])
 		return
 	}
 	copy(d.inner[:], d.buf[:block])
-	d.pad(key, 0x5c)
+	d.pad(key, outerPad)
 	copy(d.outer[:], d.buf[:block])
 }
 
-func (d *Deriver) pad(key []byte, with byte) {
-	for i := range d.buf[:block] {
-		d.buf[i] = with
-	}
-	for i, k := range key {
-		d.buf[i] ^= k
-	}
-}
-
-// begin starts a keyed computation; more data may follow through d.h.Write.
-func (d *Deriver) begin() { d.restore(&d.inner) }
+// zeroSalt are the HMAC states of the key that HKDF uses for want of a salt.
+var zeroSalt = func() (s struct{ inner, outer [stateLen]byte }) {
+	var d Deriver
+	d.setKey(new([32]byte))
+	s.inner, s.outer = d.inner, d.outer
+	return s
+}()
 
 func (d *Deriver) restore(s *[stateLen]byte) {
 	if d.fast {
@@ -127,22 +137,35 @@ func (d *Deriver) restore(s *[stateLen]byte) {
 	d.h.Write(s[:block])
 }
 
-// finish writes the HMAC of what followed begin.
-func (d *Deriver) finish(out *[32]byte) {
-	d.h.Sum(d.buf[:0])
-	if !d.fast {
-		copy(d.state[:], d.buf[:32])
-		d.restore(&d.outer)
-		d.h.Write(d.state[:32])
-		d.h.Sum(d.buf[:0])
-		copy(out[:], d.buf[:32])
-		return
-	}
-	d.outerBlock(out)
+// readState reads a digest of whole blocks.
+func (d *Deriver) readState(out []byte) {
+	d.save.AppendBinary(d.state[:0])
+	copy(out, d.state[stateHead:stateHead+32])
 }
 
-// outerBlock finishes an HMAC whose inner hash is in d.buf[:32].
-func (d *Deriver) outerBlock(out *[32]byte) {
+// finish sets out to the HMAC of a message of n bytes under the key that was
+// set. All but its tail, of less than a block, was written to d.h after
+// restoring the inner state; the tail is at the front of d.buf.
+func (d *Deriver) finish(out *[32]byte, n int) {
+	tail := n % block
+	if !d.fast {
+		d.h.Write(d.buf[:tail])
+		d.h.Sum(d.state[:0])
+		d.restore(&d.outer)
+		d.h.Write(d.state[:32])
+		d.h.Sum(d.state[:0])
+		copy(out[:], d.state[:32])
+		return
+	}
+	end := block
+	if tail > block-9 {
+		end = 2 * block
+	}
+	clear(d.buf[tail:end])
+	d.buf[tail] = 0x80
+	binary.BigEndian.PutUint64(d.buf[end-8:], uint64(block+n)*8)
+	d.h.Write(d.buf[:end])
+	d.readState(d.buf[:32])
 	clear(d.buf[32:block])
 	d.buf[32] = 0x80
 	binary.BigEndian.PutUint64(d.buf[block-8:], (block+32)*8)
@@ -151,30 +174,12 @@ func (d *Deriver) outerBlock(out *[32]byte) {
 	d.readState(out[:])
 }
 
-func (d *Deriver) readState(out []byte) {
-	d.save.AppendBinary(d.state[:0])
-	copy(out, d.state[stateHead:stateHead+32])
-}
-
-// short computes the HMAC of m1 and m2, together at most 55 bytes, which with
-// their padding are one block.
+// short computes the HMAC of m1 and m2, together less than a block.
 func (d *Deriver) short(m1, m2 []byte) (out [32]byte) {
-	n := copy(d.buf[:block-9], m1)
-	n += copy(d.buf[n:block-9], m2)
-	if !d.fast {
-		copy(d.buf[block:], d.buf[:n])
-		d.begin()
-		d.h.Write(d.buf[block : block+n])
-		d.finish(&out)
-		return out
-	}
-	clear(d.buf[n:block])
-	d.buf[n] = 0x80
-	binary.BigEndian.PutUint64(d.buf[block-8:], uint64(block+n)*8)
 	d.restore(&d.inner)
-	d.h.Write(d.buf[:block])
-	d.readState(d.buf[:32])
-	d.outerBlock(&out)
+	n := copy(d.buf[:], m1)
+	n += copy(d.buf[n:], m2)
+	d.finish(&out, n)
 	return out
 }
 
@@ -184,62 +189,56 @@ func (d *Deriver) short(m1, m2 []byte) (out [32]byte) {
 func (d *Deriver) Step(out, key *[32]byte, b byte) {
 	d.init()
 	if !d.fast {
-		d.setKey(key[:])
+		d.setKey(key)
 		*out = d.short([]byte{b}, nil)
 		return
 	}
-	d.stepInner(key, b)
+	// Key block and message block in one go, twice.
+	d.pad(key, innerPad)
+	d.secondBlock(1)
+	d.buf[block] = b
 	d.h.Reset()
 	d.h.Write(d.buf[:])
-	d.readState(d.buf[:32])
-	for i, k := range key {
-		d.buf[block+i] = d.buf[i]
-		d.buf[i] = k ^ 0x5c
-	}
-	for i := 32; i < block; i++ {
-		d.buf[i] = 0x5c
-	}
-	clear(d.buf[block+32:])
-	d.buf[block+32] = 0x80
-	binary.BigEndian.PutUint64(d.buf[2*block-8:], (block+32)*8)
+	d.save.AppendBinary(d.state[:0])
+	d.pad(key, outerPad)
+	d.secondBlock(32)
+	copy(d.buf[block:], d.state[stateHead:stateHead+32])
 	d.h.Reset()
 	d.h.Write(d.buf[:])
 	d.readState(out[:])
 }
 
-// stepInner lays out the two blocks of the inner hash.
-func (d *Deriver) stepInner(key *[32]byte, b byte) {
-	d.pad(key[:], 0x36)
+// secondBlock lays out the padding behind n bytes, at most 32, of the second
+// block.
+func (d *Deriver) secondBlock(n int) {
 	clear(d.buf[block:])
-	d.buf[block] = b
-	d.buf[block+1] = 0x80
-	binary.BigEndian.PutUint64(d.buf[2*block-8:], (block+1)*8)
+	d.buf[block+n] = 0x80
+	binary.BigEndian.PutUint64(d.buf[2*block-8:], uint64(block+n)*8)
 }
 
 // Steps sets a to HMAC(key, ba) and then b to HMAC(key, bb), sharing the work
 // that depends on the key. a and b may be key.
 func (d *Deriver) Steps(a *[32]byte, ba byte, b *[32]byte, bb byte, key *[32]byte) {
-	d.setKey(key[:])
+	d.setKey(key)
 	*a = d.short([]byte{ba}, nil)
 	*b = d.short([]byte{bb}, nil)
 }
 
-// HKDF fills out with HKDF-SHA-256. salt has at most 32 bytes (nil is the
-// default of zeros), info at most 22.
-func (d *Deriver) HKDF(out, salt, ikm []byte, info string) {
-	var zero, prk, t [32]byte
+// HKDF fills out with HKDF-SHA-256. salt nil is the default of zeros; info has
+// at most 22 bytes.
+func (d *Deriver) HKDF(out []byte, salt *[32]byte, ikm []byte, info string) {
+	var prk, t [32]byte
 	if salt == nil {
-		salt = zero[:]
+		d.init()
+		d.inner, d.outer = zeroSalt.inner, zeroSalt.outer
+		if !d.fast {
+			d.setKey(&prk)
+		}
+	} else {
+		d.setKey(salt)
 	}
-	d.setKey(salt)
-	d.begin()
-	for len(ikm) > 0 {
-		n := copy(d.buf[:], ikm)
-		d.h.Write(d.buf[:n])
-		ikm = ikm[n:]
-	}
-	d.finish(&prk)
-	d.setKey(prk[:])
+	d.message(&prk, ikm)
+	d.setKey(&prk)
 	clear(prk[:])
 	var label [24]byte
 	n := copy(label[:], info)
@@ -253,12 +252,26 @@ func (d *Deriver) HKDF(out, salt, ikm []byte, info string) {
 	clear(t[:])
 }
 
-// MAC sets out to HMAC-SHA-256 of the parts under a 32-byte key.
-func (d *Deriver) MAC(out *[32]byte, key *[32]byte, parts ...[]byte) {
-	d.setKey(key[:])
-	d.begin()
-	for _, p := range parts {
-		d.h.Write(p)
+// message sets out to the HMAC of msg under the key that was set. What msg
+// points to does not escape: it is copied in pieces, or written whole by MAC.
+func (d *Deriver) message(out *[32]byte, msg []byte) {
+	d.restore(&d.inner)
+	n := len(msg)
+	for len(msg) >= block {
+		k := copy(d.buf[:], msg[:min(len(msg)/block, 2)*block])
+		d.h.Write(d.buf[:k])
+		msg = msg[k:]
 	}
-	d.finish(out)
+	copy(d.buf[:], msg)
+	d.finish(out, n)
+}
+
+// MAC sets out to HMAC-SHA-256 of a message.
+func (d *Deriver) MAC(out *[32]byte, key *[32]byte, msg []byte) {
+	d.setKey(key)
+	d.restore(&d.inner)
+	whole := len(msg) / block * block
+	d.h.Write(msg[:whole])
+	copy(d.buf[:], msg[whole:])
+	d.finish(out, len(msg))
 }

@@ -39,14 +39,17 @@ func TestAgainstStandard(t *testing.T) {
 			}
 			msg := make([]byte, n)
 			rand.Read(msg)
-			d.MAC(&got, &key, msg[:n/2], msg[n/2:])
+			d.MAC(&got, &key, msg)
 			if got != ref(msg) {
 				t.Fatalf("fast=%v MAC of %d bytes differs", fast, n)
 			}
-			salts := [][]byte{nil, key[:]}
+			salt, plainSalt := &key, key[:]
+			if n%2 == 0 {
+				salt, plainSalt = nil, nil
+			}
 			out := make([]byte, 16+n%100)
-			d.HKDF(out, salts[n%2], msg, "MEGOLM_KEYS")
-			std, err := hkdf.Key(sha256.New, msg, salts[n%2], "MEGOLM_KEYS", len(out))
+			d.HKDF(out, salt, msg, "MEGOLM_KEYS")
+			std, err := hkdf.Key(sha256.New, msg, plainSalt, "MEGOLM_KEYS", len(out))
 			if err != nil || !bytes.Equal(out, std) {
 				t.Fatalf("fast=%v HKDF differs for %d bytes", fast, n)
 			}

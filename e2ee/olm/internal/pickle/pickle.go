@@ -91,7 +91,7 @@ func Open(kind Kind, key *[32]byte, b []byte) ([]byte, error) {
 func aead(key *[32]byte, head []byte) cipher.AEAD {
 	var d kdf.Deriver
 	var sub [32]byte
-	d.MAC(&sub, key, []byte("hanse pickle "), head)
+	d.MAC(&sub, key, append([]byte("hanse pickle "), head...))
 	d.Wipe()
 	block, err := aes.NewCipher(sub[:])
 	clear(sub[:])
