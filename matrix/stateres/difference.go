@@ -2,55 +2,59 @@ package stateres
 
 import (
 	"fmt"
-
-	"github.com/hanse-im/hanse/matrix/id"
 )
 
 // authDifference gives the auth difference of the forks' states.
 //
-// It is found without looking at what the states agree on, and without walking
-// to the room's beginning. Let U be the unconflicted state, and S = U ∪ F the
-// state of a fork that has the events F besides. An event that is cited by U, in
-// the auth chain of one of U's events, is in the auth chain of every S, and so is
-// everything in its own auth chain: neither it nor any event behind it is in the
-// difference, and a walk need not go beyond it. An event that is not cited by U
-// is in the auth chain of S if and only if a path of auth events leads to it from
-// one of F; and no event on that path is cited, for then its end were cited too.
-// So walks from each F that stop at cited events meet every event of the
-// difference, and an uncited event is in it if some but not all of them meet it.
+// It is found without looking at what the states agree on, and without walking to
+// the room's beginning. Let U be the unconflicted state, and U ∪ F the state of a
+// fork that has the events F besides. Call an event settled if it is in U or in
+// the auth chain of an event of U.
+//
+// A settled event belongs to the auth chain of every fork, and so does whatever is
+// in its own auth chain. So neither it nor anything behind it is in the difference,
+// and no walk needs to go beyond it.
+//
+// An event that is not settled belongs to the auth chain of a fork if and only if
+// a path of auth events leads to it from one of F. No event on that path is
+// settled, for then its end were settled too. So walks that start from each F and
+// stop at settled events come to every event of the difference; and an event that
+// is not settled is in the difference if some, but not all, of the walks come to
+// it.
+//
+// Deviates: the specification counts the auth events of a state and what these
+// cite, here the state's own events count as well, because the servers in use
+// count them: a room would split. It makes a difference for an event of U that
+// only some forks' events cite. It would be in the auth difference, and so be
+// replayed, whenever no other event of U cites it.
 //
 // Spec: rooms/v2#definitions
 func (r *resolver) authDifference() ([]int, error) {
 	if err := r.explore(); err != nil {
 		return nil, err
 	}
-	met := make([]int, len(r.ids))  // by how many forks
-	last := make([]int, len(r.ids)) // the last fork that met it, from 1
+	met := make([]int, len(r.ids)) // how many walks have come here
+	at := make([]int, len(r.ids))  // the last one that has, from 1
 	var all, stack []int
-	for f, events := range r.forks {
-		stack = stack[:0]
-		meet := func(i int) {
-			if last[i] != f+1 && !r.cited[i] {
-				if last[i] = f + 1; met[i] == 0 {
+	for n, fork := range r.forks {
+		come := func(events []int) {
+			for _, i := range events {
+				if at[i] == n+1 || r.cited.has(i) {
+					continue
+				}
+				if met[i] == 0 {
 					all = append(all, i)
 				}
 				met[i]++
+				at[i] = n + 1
 				stack = append(stack, i)
 			}
 		}
-		for _, i := range events {
-			if !r.cited[i] {
-				for _, a := range r.auths[i] {
-					meet(a)
-				}
-			}
-		}
+		come(fork)
 		for len(stack) > 0 {
 			i := stack[len(stack)-1]
 			stack = stack[:len(stack)-1]
-			for _, a := range r.auths[i] {
-				meet(a)
-			}
+			come(r.auths[i])
 		}
 	}
 	difference := all[:0]
@@ -62,15 +66,14 @@ func (r *resolver) authDifference() ([]int, error) {
 	return difference, nil
 }
 
-// explore loads the forks' events and, level by level, their auth chains as far as
-// they are not cited by the unconflicted state; and one level beyond.
+// explore loads the auth chains of the forks' events, level by level, up to and
+// including events that are settled.
 func (r *resolver) explore() error {
+	var seen set
 	var level []int
-	seen := map[int]bool{}
-	for _, events := range r.forks {
-		for _, i := range events {
-			if !seen[i] {
-				seen[i] = true
+	for _, fork := range r.forks {
+		for _, i := range fork {
+			if seen.add(i) {
 				level = append(level, i)
 			}
 		}
@@ -79,17 +82,16 @@ func (r *resolver) explore() error {
 		if err := r.load(level); err != nil {
 			return err
 		}
-		if err := r.askCited(level); err != nil {
+		if err := r.settle(level); err != nil {
 			return err
 		}
 		var next []int
 		for _, i := range level {
-			if r.cited[i] {
+			if r.cited.has(i) {
 				continue
 			}
 			for _, a := range r.auths[i] {
-				if !seen[a] {
-					seen[a] = true
+				if seen.add(a) {
 					next = append(next, a)
 				}
 			}
@@ -99,128 +101,102 @@ func (r *resolver) explore() error {
 	return nil
 }
 
-func (r *resolver) askCited(events []int) error {
-	ask := make([]id.Event, len(events))
-	for n, i := range events {
-		ask[n] = r.ids[i]
-	}
-	cited, err := r.s.Cited(ask)
+// settle finds out which of the loaded events are settled.
+func (r *resolver) settle(events []int) error {
+	cited, err := r.s.Cited(r.names(events))
 	if err != nil {
-		return fmt.Errorf("ask who is cited: %w", err)
+		return fmt.Errorf("ask for citations of %d events: %w", len(events), err)
 	}
-	if len(cited) != len(ask) {
-		return fmt.Errorf("ask who is cited: the store gave %d answers for %d events", len(cited), len(ask))
+	if len(cited) != len(events) {
+		return fmt.Errorf("ask for citations: the store gave %d answers for %d events", len(cited), len(events))
 	}
 	for n, i := range events {
-		r.cited[i] = cited[n]
+		k, isState := r.keyOf(i)
+		if !cited[n] && isState && !r.given.has(i) {
+			u, ok, err := r.unconflicted(k)
+			if err != nil {
+				return err
+			}
+			cited[n] = ok && u == i
+		}
+		if cited[n] {
+			r.cited.add(i)
+		}
 	}
 	return nil
 }
 
-// subgraph gives the conflicted state subgraph: what lies on a path of auth events
-// from one conflicted event to another.
+// conflictedSubgraph gives the conflicted state subgraph: what lies on a path of
+// auth events from one conflicted event to another.
 //
-// Every event that the walk above has met can be reached from a conflicted event.
-// A path may lead through events that are cited, but then its end is cited too. So
-// where no conflicted event is cited, all paths have been walked; else the store is
-// asked for the events between, or the walk is taken to its end.
+// A path on which an event is settled ends at one that is settled. So where no
+// conflicted event is settled, the walks of the auth difference have seen all
+// paths; else the store is asked, or the auth chains are walked to their end.
 //
 // Spec: rooms/v12#definitions
-func (r *resolver) subgraph() ([]int, error) {
-	through := false
+func (r *resolver) conflictedSubgraph() ([]int, error) {
+	settled := false
 	for _, i := range r.conflicted {
-		through = through || r.cited[i]
+		settled = settled || r.cited.has(i)
 	}
-	if through && r.s.Between != nil {
+	if settled && r.s.Between != nil {
 		return r.askBetween()
 	}
-	// What can be reached, and who cites it.
-	var reached []int
-	seen := make(map[int]bool)
-	citing := make(map[int][]int)
-	for _, i := range r.conflicted {
-		seen[i] = true
+	citing, err := r.walkBack(settled)
+	if err != nil {
+		return nil, err
 	}
+	// Every event that was walked to is behind a conflicted event. Now go the
+	// other way, from the conflicted events to those that they are behind.
+	var subgraph []int
+	var seen set
+	for stack := append([]int(nil), r.conflicted...); len(stack) > 0; {
+		i := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for _, by := range citing[i] {
+			if seen.add(by) {
+				subgraph = append(subgraph, by)
+				stack = append(stack, by)
+			}
+		}
+	}
+	return subgraph, nil
+}
+
+// walkBack walks the auth chains of the conflicted events, through what is settled
+// or up to there, and gives for each event in them those in them that cite it.
+func (r *resolver) walkBack(through bool) (citing map[int][]int, err error) {
+	citing = map[int][]int{}
+	seen := setOf(r.conflicted)
 	for level := r.conflicted; len(level) > 0; {
 		if err := r.load(level); err != nil {
 			return nil, err
 		}
 		var next []int
 		for _, i := range level {
-			if r.cited[i] && !through {
+			if r.cited.has(i) && !through {
 				continue
 			}
 			for _, a := range r.auths[i] {
 				citing[a] = append(citing[a], i)
-				if !seen[a] {
-					seen[a] = true
+				if seen.add(a) {
 					next = append(next, a)
 				}
 			}
 		}
 		level = next
 	}
-	// Of that, what a conflicted event can be reached from.
-	between := make(map[int]bool)
-	stack := append([]int(nil), r.conflicted...)
-	for len(stack) > 0 {
-		i := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for _, by := range citing[i] {
-			if !between[by] {
-				between[by] = true
-				reached = append(reached, by)
-				stack = append(stack, by)
-			}
-		}
-	}
-	return reached, nil
+	return citing, nil
 }
 
 func (r *resolver) askBetween() ([]int, error) {
-	ask := make([]id.Event, len(r.conflicted))
-	for n, i := range r.conflicted {
-		ask[n] = r.ids[i]
-	}
-	between, err := r.s.Between(ask)
+	between, err := r.s.Between(r.names(r.conflicted))
 	if err != nil {
-		return nil, fmt.Errorf("ask what is between: %w", err)
+		return nil, fmt.Errorf("ask what is between %d events: %w", len(r.conflicted), err)
 	}
 	events := make([]int, len(between))
 	for n, e := range between {
 		events[n] = r.intern(e)
 	}
 	return events, r.load(events)
-}
-
-// union is the events of either list, each once.
-func union(a, b []int) []int {
-	return append(a[:len(a):len(a)], without(b, a)...)
-}
-
-// withChains adds to power events what of the full conflicted set is in their auth
-// chains. Paths that leave the set and come back lie in the subgraph.
-func (r *resolver) withChains(power, full, subgraph []int) []int {
-	in := r.set(full)
-	pass := r.set(full)
-	for _, i := range subgraph {
-		pass[i] = true
-	}
-	seen := r.set(power)
-	stack := append([]int(nil), power...)
-	x := append([]int(nil), power...)
-	for len(stack) > 0 {
-		i := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		for _, a := range r.auths[i] {
-			if a < len(pass) && pass[a] && !seen[a] {
-				seen[a] = true
-				stack = append(stack, a)
-				if in[a] {
-					x = append(x, a)
-				}
-			}
-		}
-	}
-	return x
 }

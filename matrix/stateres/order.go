@@ -3,53 +3,82 @@ package stateres
 import (
 	"cmp"
 	"container/heap"
-	"math"
 	"slices"
 
 	"github.com/hanse-im/hanse/matrix/event"
 	"github.com/hanse-im/hanse/matrix/eventauth"
 )
 
-// powerEvents selects the power events: power levels, join rules, and kicks and
-// bans. The first two count as the room's only with an empty state key.
+// isPower reports whether a loaded event is a power event: power levels, join
+// rules, kicks and bans.
 //
-// Spec: rooms/v2#state-resolution
-func (r *resolver) powerEvents(from []int) []int {
-	var out []int
-	for _, i := range from {
-		p := r.pdus[i]
-		is := p.Is(event.TypePowerLevels, "") || p.Is(event.TypeJoinRules, "")
-		if key, _ := p.StateKey(); p.Type() == event.TypeMember && key != string(p.Sender()) {
-			m, err := p.Member()
-			is = err == nil && (m.Membership == event.Leave || m.Membership == event.Ban)
-		}
-		if is {
-			out = append(out, i)
-		}
+// Deviates: power levels and join rules with a state key are none, although the
+// specification does not say so, because they have no power in any rule, and the
+// servers in use do not take them for such.
+//
+// Spec: rooms/v2#definitions
+func (r *resolver) isPower(i int) bool {
+	p := r.pdus[i]
+	if p.Is(event.TypePowerLevels, "") || p.Is(event.TypeJoinRules, "") {
+		return true
 	}
-	return out
+	key, isState := p.StateKey()
+	if !isState || p.Type() != event.TypeMember || key == string(p.Sender()) {
+		return false
+	}
+	m, err := p.Member()
+	return err == nil && (m.Membership == event.Leave || m.Membership == event.Ban)
 }
 
-// sortPower puts events into the reverse topological power ordering: of those
-// whose auth events in the set have all had their turn, always the smallest next.
+// powerEvents gives the power events of the full conflicted set, and with each
+// what the set has of its auth chain.
 //
-// Spec: rooms/v2#state-resolution
-func (r *resolver) sortPower(events []int) ([]int, error) {
-	if err := r.loadAuth(events); err != nil {
-		return nil, err
+// Deviates: in v2 an event of the set can be in the auth chain of a power event
+// only by way of events that are not in the set. Then it is left out, because the
+// servers in use do not look there. In v2.1 there is no such way: an event between
+// two of the set is in the set.
+//
+// Spec: rooms/v2#algorithm
+func (r *resolver) powerEvents(full []int) []int {
+	var x []int
+	for _, i := range full {
+		if r.isPower(i) {
+			x = append(x, i)
+		}
 	}
-	in := r.set(events)
-	waits := make(map[int]int, len(events))     // how many auth events are still to come
-	waiting := make(map[int][]int, len(events)) // who waits for an event
-	ready := &powerQueue{r: r, power: make(map[int]int64, len(events))}
+	in, seen := setOf(full), setOf(x)
+	for n := 0; n < len(x); n++ {
+		for _, a := range r.auths[x[n]] {
+			if in.has(a) && seen.add(a) {
+				x = append(x, a)
+			}
+		}
+	}
+	return x
+}
+
+// sortByPower gives events in the reverse topological power ordering. It is Kahn's
+// algorithm: the next is always the smallest of those whose auth events among the
+// events have all had their turn.
+//
+// Auth events that go in a circle, which servers could make where they choose
+// event IDs, never get a turn, and so nothing that builds on them: these come
+// last, the smallest first.
+//
+// Spec: rooms/v2#definitions
+func (r *resolver) sortByPower(events []int) ([]int, error) {
+	in := setOf(events)
+	waits := make([]int, len(r.ids))     // for how many auth events
+	waiting := make([][]int, len(r.ids)) // who waits for an event
+	ready := &powerQueue{r: r, power: make([]int64, len(r.ids))}
 	for _, i := range events {
-		level, err := r.senderPower(i)
+		power, err := r.senderPower(i)
 		if err != nil {
 			return nil, err
 		}
-		ready.power[i] = level
-		for _, a := range r.auth(i) {
-			if a < len(in) && in[a] && a != i {
+		ready.power[i] = power
+		for _, a := range r.auths[i] {
+			if in.has(a) {
 				waits[i]++
 				waiting[a] = append(waiting[a], i)
 			}
@@ -59,33 +88,32 @@ func (r *resolver) sortPower(events []int) ([]int, error) {
 		}
 	}
 	heap.Init(ready)
-	out := make([]int, 0, len(events))
+	sorted := make([]int, 0, len(events))
 	for ready.Len() > 0 {
 		i := heap.Pop(ready).(int)
-		out = append(out, i)
+		sorted = append(sorted, i)
 		for _, w := range waiting[i] {
 			if waits[w]--; waits[w] == 0 {
 				heap.Push(ready, w)
 			}
 		}
 	}
-	if len(out) < len(events) { // a circle: only old versions let servers make one
-		left := without(events, out)
-		slices.SortFunc(left, ready.compare)
-		out = append(out, left...)
-	}
-	return out, nil
+	left := without(events, setOf(sorted))
+	slices.SortFunc(left, ready.compare)
+	return append(sorted, left...), nil
 }
 
-// powerQueue is a heap of events, the smallest by sender's power, time and ID on top.
+// powerQueue is a heap of events with the smallest on top.
 type powerQueue struct {
 	r      *resolver
 	events []int
-	power  map[int]int64
+	power  []int64 // of an event's sender
 }
 
+// compare is the relation of the reverse topological power ordering: greater power
+// first, then the earlier time, then the smaller ID.
 func (q *powerQueue) compare(x, y int) int {
-	if c := cmp.Compare(q.power[y], q.power[x]); c != 0 { // greater power first
+	if c := cmp.Compare(q.power[y], q.power[x]); c != 0 {
 		return c
 	}
 	return q.r.compareTime(x, y)
@@ -109,125 +137,34 @@ func (r *resolver) compareTime(x, y int) int {
 	return cmp.Compare(r.ids[x], r.ids[y])
 }
 
-// senderPower is the power of an event's sender by the event's own auth events.
+// senderPower is the power of an event's sender by the event's auth events; 0 if
+// these have no create event or levels that cannot be read, neither of which is
+// ever accepted.
 func (r *resolver) senderPower(i int) (int64, error) {
-	auth := r.auth(i)
-	if err := r.load(auth); err != nil {
-		return 0, err
+	levels, err := eventauth.ReadLevels(r.rules, authState{r, i})
+	switch err.(type) {
+	case nil:
+		return levels.User(r.pdus[i].Sender()), nil
+	case *event.Error:
+		return 0, nil
 	}
-	state := eventauth.MapState{}
-	for _, a := range auth {
-		state.Add(r.pdus[a])
-	}
-	if create := (Key{Type: event.TypeCreate}); state[create] == nil {
-		p, err := r.createOf(i)
-		if err != nil {
-			return 0, err
-		}
-		state[create] = p
-	}
-	levels, err := eventauth.ReadLevels(r.rules, state)
-	if err != nil {
-		return 0, nil // malformed: nobody has power by it
-	}
-	return levels.User(r.pdus[i].Sender()), nil
+	return 0, err
 }
 
-// createOf is the create event of an event's room: by the room's ID where that
-// tells it, else by the state on which all agree.
-func (r *resolver) createOf(i int) (*event.PDU, error) {
-	e, ok := r.pdus[i].Room().CreateEvent()
-	if !r.rules.RoomIDFromCreate || !ok {
-		var err error
-		if e, ok, err = r.unconflicted(Key{Type: event.TypeCreate}); err != nil {
-			return nil, err
-		}
-	}
+// authState is the auth events of an event, whether rejected or not.
+type authState struct {
+	r *resolver
+	i int
+}
+
+// StateEvent implements eventauth.State.
+func (s authState) StateEvent(typ, stateKey string) (*event.PDU, error) {
+	a, ok := s.r.authEvent(s.i, Key{Type: typ, StateKey: stateKey})
 	if !ok {
-		return nil, ErrNoCreate
+		return nil, nil
 	}
-	n := r.intern(e)
-	if err := r.load([]int{n}); err != nil {
+	if err := s.r.load([]int{a}); err != nil {
 		return nil, err
 	}
-	if !r.pdus[n].Is(event.TypeCreate, "") {
-		return nil, ErrNoCreate
-	}
-	return r.pdus[n], nil
-}
-
-// sortMainline puts events into the mainline ordering based on the power levels
-// of a state.
-//
-// Spec: rooms/v2#state-resolution
-func (r *resolver) sortMainline(events []int, s *partialState) ([]int, error) {
-	position := map[int]int{} // of power level events: their place in the mainline
-	p, found, err := s.lookup(Key{Type: event.TypePowerLevels})
-	if err != nil {
-		return nil, err
-	}
-	for n := 0; found; n++ {
-		if _, again := position[p]; again {
-			break
-		}
-		position[p] = n
-		if p, found, err = r.powerLevelsOf(p); err != nil {
-			return nil, err
-		}
-	}
-	if err := r.loadAuth(events); err != nil {
-		return nil, err
-	}
-	order := make(map[int]int, len(events))
-	for _, i := range events {
-		if order[i], err = r.mainlinePosition(i, position); err != nil {
-			return nil, err
-		}
-	}
-	out := slices.Clone(events)
-	slices.SortFunc(out, func(x, y int) int {
-		if c := cmp.Compare(order[y], order[x]); c != 0 { // greater position first
-			return c
-		}
-		return r.compareTime(x, y)
-	})
-	return out, nil
-}
-
-// mainlinePosition is the position of the first power level event behind an event
-// that is on the mainline, and math.MaxInt if none is. It notes what it finds for
-// the power level events that it comes through, so that each is gone through once.
-func (r *resolver) mainlinePosition(i int, position map[int]int) (int, error) {
-	var through []int
-	at := math.MaxInt
-	p, found, err := r.powerLevelsOf(i)
-	for ; found && err == nil; p, found, err = r.powerLevelsOf(p) {
-		if n, ok := position[p]; ok {
-			at = n
-			break
-		}
-		position[p] = math.MaxInt // also ends the walk in a circle
-		through = append(through, p)
-	}
-	for _, p := range through {
-		position[p] = at
-	}
-	return at, err
-}
-
-// powerLevelsOf is the power level event among the auth events of an event.
-func (r *resolver) powerLevelsOf(i int) (p int, found bool, err error) {
-	if err := r.load([]int{i}); err != nil {
-		return 0, false, err
-	}
-	auth := r.auth(i)
-	if err := r.load(auth); err != nil {
-		return 0, false, err
-	}
-	for _, a := range auth {
-		if r.pdus[a].Is(event.TypePowerLevels, "") {
-			return a, true, nil
-		}
-	}
-	return 0, false, nil
+	return s.r.pdus[a], nil
 }

@@ -107,45 +107,81 @@ func Resolve(rules *roomver.Rules, c *Conflict, s *Store) (StateMap, error) {
 	return winners, nil
 }
 
+// resolve reads as the specification does.
+//
+// Spec: rooms/v2#state-resolution, rooms/v12#state-resolution
 func (r *resolver) resolve() (StateMap, error) {
+	if err := r.loadForks(); err != nil {
+		return nil, err
+	}
 	if r.rules.StateRes == roomver.StateResV1 {
 		return r.resolveV1()
 	}
-	full, err := r.authDifference()
+	// The full conflicted set is the union of the conflicted state set, the auth
+	// difference,
+	difference, err := r.authDifference()
 	if err != nil {
 		return nil, err
 	}
-	full = union(r.conflicted, full)
-	subgraph, err := r.subgraph()
-	if err != nil {
-		return nil, err
-	}
+	full := join(r.conflicted, difference)
+	// and in v2.1 the conflicted state subgraph.
 	if r.rules.StateRes == roomver.StateResV21 {
-		full = union(full, subgraph)
+		subgraph, err := r.conflictedSubgraph()
+		if err != nil {
+			return nil, err
+		}
+		full = join(full, subgraph)
 	}
 	if err := r.loadAuth(full); err != nil {
 		return nil, err
 	}
-	// 1.
-	x := r.withChains(r.powerEvents(full), full, subgraph)
-	sorted, err := r.sortPower(x)
+	// 1. Select the power events of the full conflicted set, and what of their
+	// auth chains belongs to it; sort these by reverse topological power ordering.
+	x := r.powerEvents(full)
+	sorted, err := r.sortByPower(x)
 	if err != nil {
 		return nil, err
 	}
-	// 2.
-	state := r.newState(r.rules.StateRes == roomver.StateResV2)
-	if err := r.iterate(state, sorted); err != nil {
+	// 2. Apply the iterative auth checks to them, starting from the unconflicted
+	// state, in v2.1 from nothing.
+	state := &partialState{r: r, events: map[Key]int{}}
+	if r.rules.StateRes == roomver.StateResV2 {
+		state.unconflicted = true
+	}
+	if err := r.authChecks(state, sorted); err != nil {
 		return nil, err
 	}
-	// 3.
-	rest, err := r.sortMainline(without(full, x), state)
+	// 3. Sort all others by the mainline ordering based on the power levels that
+	// have come out.
+	rest, err := r.sortByMainline(without(full, setOf(x)), state)
 	if err != nil {
 		return nil, err
 	}
-	// 4.
-	if err := r.iterate(state, rest); err != nil {
+	// 4. Apply the iterative auth checks to these, starting from that state.
+	if err := r.authChecks(state, rest); err != nil {
 		return nil, err
 	}
-	// 5.
-	return r.result(state)
+	// 5. What is unconflicted stays as it is.
+	return r.winners(state)
+}
+
+// winners is what a state has at the places in conflict, and where the
+// unconflicted state has nothing.
+func (r *resolver) winners(s *partialState) (StateMap, error) {
+	out := make(StateMap, len(r.agreed))
+	for k, i := range s.events {
+		_, taken, err := r.unconflicted(k)
+		if err != nil {
+			return nil, err
+		}
+		if !taken {
+			out[k] = r.ids[i]
+		}
+	}
+	for k, e := range r.c.Forks[0] {
+		if r.agreed[k] >= 0 {
+			out[k] = e
+		}
+	}
+	return out, nil
 }

@@ -116,7 +116,7 @@ var people = []string{"@alice:s", "@bob:s", "@carol:s", "@dave:s", "@eve:s"}
 // they were made.
 func randomRoom(t testing.TB, rnd *rand.Rand, rules *roomver.Rules, size int) (*dag, []id.Event) {
 	d := newDAG(rules)
-	tw := &twin{rules: rules, events: d.events, chains: map[id.Event]set{}}
+	tw := newTwin(d)
 	create := d.build(t, draft{typ: event.TypeCreate, sender: "@alice:s", content: `{"creator":"@alice:s","room_version":"` + rules.Version + `"}`, name: "create"})
 	d.after[create.ID()] = stateres.StateMap{keyOf(create): create.ID()}
 	alice := d.grow(t, draft{typ: event.TypeMember, key: "@alice:s", sender: "@alice:s", content: `{"membership":"join"}`, prev: []id.Event{create.ID()}, ts: 1, depth: 1, name: "alice"}, d.after[create.ID()])
@@ -192,7 +192,7 @@ func TestAgainstTwin(t *testing.T) {
 			for seed := range uint64(60) {
 				rnd := rand.New(rand.NewPCG(seed, 9))
 				d, order := randomRoom(t, rnd, rules, 40)
-				tw := &twin{rules: rules, events: d.events, chains: map[id.Event]set{}}
+				tw := newTwin(d)
 				for range 20 {
 					var states []stateres.StateMap
 					for range 2 + rnd.IntN(3) {
@@ -228,7 +228,7 @@ func TestAgainstTwinWithWrongStates(t *testing.T) {
 		for seed := range uint64(40) {
 			rnd := rand.New(rand.NewPCG(seed, 10))
 			d, order := randomRoom(t, rnd, rules, 40)
-			tw := &twin{rules: rules, events: d.events, chains: map[id.Event]set{}}
+			tw := newTwin(d)
 			for range 15 {
 				states := make([]stateres.StateMap, 2+rnd.IntN(2))
 				for i := range states {
@@ -487,7 +487,7 @@ func FuzzResolve(f *testing.F) {
 		rules := roomver.All()[version%12]
 		rnd := rand.New(rand.NewPCG(seed, 12))
 		d, order := randomRoom(t, rnd, rules, 15+rnd.IntN(10))
-		tw := &twin{rules: rules, events: d.events, chains: map[id.Event]set{}}
+		tw := newTwin(d)
 		var states []stateres.StateMap
 		for range 2 + rnd.IntN(4) {
 			states = append(states, d.after[order[rnd.IntN(len(order))]])

@@ -2,6 +2,7 @@ package stateres_test
 
 import (
 	"crypto/sha1"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -15,11 +16,16 @@ import (
 
 // twin resolves whole states as slowly and obviously as the definitions are
 // written, with sets of events and recursion. It shares nothing with the package
-// but the authorisation rules.
+// but the authorisation rules. It deviates where the package says that it does.
 type twin struct {
-	rules  *roomver.Rules
-	events map[id.Event]*event.PDU
-	chains map[id.Event]set
+	rules    *roomver.Rules
+	events   map[id.Event]*event.PDU
+	chains   map[id.Event]set
+	rejected set
+}
+
+func newTwin(d *dag) *twin {
+	return &twin{rules: d.rules, events: d.events, chains: map[id.Event]set{}, rejected: set{}}
 }
 
 type set map[id.Event]bool
@@ -44,8 +50,9 @@ func keyOf(p *event.PDU) stateres.Key {
 	return stateres.Key{Type: p.Type(), StateKey: k}
 }
 
-func (t *twin) resolve(states []stateres.StateMap) stateres.StateMap {
-	unconflicted, conflicted := stateres.StateMap{}, set{}
+// divide gives the unconflicted state map and the conflicted state set.
+func divide(states []stateres.StateMap) (unconflicted stateres.StateMap, conflicted set) {
+	unconflicted, conflicted = stateres.StateMap{}, set{}
 	for _, s := range states {
 		for k, e := range s {
 			same := true
@@ -59,13 +66,40 @@ func (t *twin) resolve(states []stateres.StateMap) stateres.StateMap {
 			}
 		}
 	}
+	return unconflicted, conflicted
+}
+
+func (t *twin) resolve(states []stateres.StateMap) stateres.StateMap {
 	if t.rules.StateRes == roomver.StateResV1 {
 		return t.resolveV1(states)
 	}
-	full := set{}
-	for e := range conflicted {
-		full[e] = true
+	unconflicted, conflicted := divide(states)
+	full := t.full(states, conflicted)
+	x := set{}
+	for e := range full {
+		if t.isPower(e) {
+			t.enlarge(x, full, e)
+		}
 	}
+	state := stateres.StateMap{}
+	if t.rules.StateRes == roomver.StateResV2 {
+		maps.Copy(state, unconflicted)
+	}
+	t.iterate(state, t.powerOrder(x))
+	var rest []id.Event
+	for e := range full {
+		if !x[e] {
+			rest = append(rest, e)
+		}
+	}
+	t.iterate(state, t.mainlineOrder(rest, state[stateres.Key{Type: event.TypePowerLevels}]))
+	maps.Copy(state, unconflicted)
+	return state
+}
+
+// full is the full conflicted set.
+func (t *twin) full(states []stateres.StateMap, conflicted set) set {
+	full := maps.Clone(conflicted)
 	for _, s := range states { // the union of all chains, without their intersection
 		for _, e := range s {
 			for a := range t.chain(e) {
@@ -78,54 +112,49 @@ func (t *twin) resolve(states []stateres.StateMap) stateres.StateMap {
 		}
 	}
 	if t.rules.StateRes == roomver.StateResV21 {
-		for from := range conflicted {
-			for e := range t.chain(from) {
-				for to := range conflicted {
-					if t.chain(e)[to] {
-						full[e] = true
-					}
-				}
-			}
-		}
+		maps.Copy(full, t.subgraph(conflicted))
 	}
-	x := set{}
-	for e := range full {
-		if t.isPower(e) {
-			x[e] = true
-			for a := range t.chain(e) {
-				if full[a] {
-					x[a] = true
-				}
-			}
-		}
-	}
-	state := stateres.StateMap{}
-	if t.rules.StateRes == roomver.StateResV2 {
-		for k, e := range unconflicted {
-			state[k] = e
-		}
-	}
-	t.iterate(state, t.powerOrder(x))
-	var rest []id.Event
-	for e := range full {
-		if !x[e] {
-			rest = append(rest, e)
-		}
-	}
-	t.iterate(state, t.mainlineOrder(rest, state[stateres.Key{Type: event.TypePowerLevels}]))
-	for k, e := range unconflicted {
-		state[k] = e
-	}
-	return state
+	return full
 }
 
+// inChainOf: the event is in a state or in the auth chain of an event of it.
 func (t *twin) inChainOf(s stateres.StateMap, a id.Event) bool {
 	for _, e := range s {
-		if t.chain(e)[a] {
+		if e == a || t.chain(e)[a] {
 			return true
 		}
 	}
 	return false
+}
+
+// subgraph is what is on a path from one of the events to another.
+func (t *twin) subgraph(ends set) set {
+	out := set{}
+	for from := range ends {
+		for to := range ends {
+			if !t.chain(from)[to] {
+				continue
+			}
+			out[from], out[to] = true, true
+			for e := range t.chain(from) {
+				if t.chain(e)[to] {
+					out[e] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// enlarge adds an event, and what belongs to the full set of its auth events, of
+// their auth events, and so on.
+func (t *twin) enlarge(x, full set, e id.Event) {
+	x[e] = true
+	for _, a := range t.events[e].AuthEvents() {
+		if full[a] && !x[a] {
+			t.enlarge(x, full, a)
+		}
+	}
 }
 
 func (t *twin) isPower(e id.Event) bool {
@@ -229,7 +258,9 @@ func (t *twin) allowed(p *event.PDU, state stateres.StateMap, own bool) bool {
 	check := eventauth.MapState{}
 	if own {
 		for _, a := range p.AuthEvents() {
-			check.Add(t.events[a])
+			if !t.rejected[a] {
+				check.Add(t.events[a])
+			}
 		}
 		if t.rules.RoomIDFromCreate {
 			create, _ := p.Room().CreateEvent()
