@@ -258,7 +258,7 @@ func TestZeroValues(t *testing.T) {
 		id.Room(s).CreateEvent()
 		id.Server(s).Port()
 		id.Server(s).Literal()
-		id.RoomFromCreate(id.Event(s))
+		_ = id.RoomFromCreate(id.Event(s))
 	}
 	if (id.Link{}).MatrixTo() != "" || (id.Link{}).MatrixURI() != "" {
 		t.Error("a link to nothing is written")
