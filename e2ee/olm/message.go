@@ -48,8 +48,9 @@ type Message struct {
 }
 
 // ParseMessage reads a message from the "type" and "body" of an event. It
-// checks the base64, the size and the shape. Errors: fail.Encoding, fail.Size,
-// fail.Version, fail.Format.
+// checks the type, the size, the base64 and the version; the rest is checked
+// when the message is used. Errors: fail.Format, fail.Size, fail.Encoding,
+// fail.Version.
 func ParseMessage(messageType int, body string) (Message, error) {
 	if len(body) > MaxMessageSize*4/3+4 {
 		return Message{}, fail.New(fail.Size, "Olm message")
@@ -58,19 +59,17 @@ func ParseMessage(messageType int, body string) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
+	if len(raw) == 0 {
+		return Message{}, fail.New(fail.Format, "empty Olm message")
+	}
 	m := Message{Type: MessageType(messageType), Body: raw}
-	switch m.Type {
-	case PreKey:
-		_, err = parsePreKey(raw)
-	case Normal:
-		_, err = parseNormal(raw)
-	default:
+	switch {
+	case m.Type != PreKey && m.Type != Normal:
 		err = fail.New(fail.Format, "Olm message type")
+	case raw[0] != V1.wire() && (raw[0] != V2.wire() || m.Type == PreKey):
+		err = fail.New(fail.Version, "Olm message")
 	}
-	if err != nil {
-		return Message{}, err
-	}
-	return m, nil
+	return m, err
 }
 
 // Text is the unpadded base64 of the body.

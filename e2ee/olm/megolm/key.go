@@ -129,15 +129,13 @@ func (k *ExportedKey) Wipe() { clear(k.raw[:]) }
 func writeKey(raw []byte, version byte, r *ratchet, public *[32]byte) {
 	raw[0] = version
 	binary.BigEndian.PutUint32(raw[1:], r.index)
-	parts := r.bytes()
-	copy(raw[5:], parts[:])
-	clear(parts[:])
+	copy(raw[5:], r.parts[:])
 	copy(raw[5+ratchetLen:], public[:])
 }
 
 func readKey(raw []byte) (r ratchet, public [32]byte) {
 	r.index = binary.BigEndian.Uint32(raw[1:])
-	r.setBytes(raw[5:])
+	copy(r.parts[:], raw[5:])
 	copy(public[:], raw[5+ratchetLen:])
 	return r, public
 }

@@ -54,11 +54,11 @@ func naive(r *ratchet) {
 	for k > 0 && r.index%(1<<(8*(4-k))) == 0 {
 		k--
 	}
-	from := r.parts[k]
+	from := *r.part(k)
 	for j := k; j < 4; j++ {
 		m := hmac.New(sha256.New, from[:])
 		m.Write([]byte{byte(j)})
-		m.Sum(r.parts[j][:0])
+		m.Sum(r.part(j)[:0])
 	}
 }
 
@@ -69,8 +69,8 @@ func TestRatchet(t *testing.T) {
 	var d kdf.Deriver
 	for _, start := range []uint32{0, 5, 0xff00, 0xfffe00, 0xfffffff0 - 700} {
 		slow := ratchet{index: start}
-		for i := range slow.parts {
-			slow.parts[i][0] = byte(i + 1)
+		for i := range 4 {
+			slow.part(i)[0] = byte(i + 1)
 		}
 		base := slow
 		for i := range uint32(70000) {
@@ -195,7 +195,7 @@ func TestCompareAndMerge(t *testing.T) {
 	}
 	_, other := pair(t, V1)
 	forged := at(2)
-	forged.first.parts[1][0] ^= 1
+	forged.first.parts[32] ^= 1
 	for _, s := range []*Inbound{other, forged} {
 		m := at(3)
 		if m.Compare(s) != Unconnected || m.Merge(s) != Unconnected || m.FirstKnownIndex() != 3 {

@@ -19,7 +19,7 @@ type Outbound struct {
 	mu      sync.Mutex
 	version Version
 	ratchet ratchet
-	signing *ed.Private
+	signing ed.Private
 	d       kdf.Deriver
 }
 
@@ -32,14 +32,10 @@ func NewOutbound(r io.Reader, v Version) (*Outbound, error) {
 		return nil, fail.New(fail.Version, "new Megolm session")
 	}
 	s := &Outbound{version: v}
-	var secret [ratchetLen]byte
-	if err := curve.Random(r, secret[:]); err != nil {
+	if err := curve.Random(r, s.ratchet.parts[:]); err != nil {
 		return nil, err
 	}
-	s.ratchet.setBytes(secret[:])
-	clear(secret[:])
-	var err error
-	if s.signing, err = ed.Generate(r); err != nil {
+	if err := s.signing.Generate(r); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -106,9 +102,7 @@ func (s *Outbound) Encrypt(plaintext []byte) (Message, error) {
 
 // messageKeys derives the keys of the message at the ratchet's index.
 func messageKeys(d *kdf.Deriver, r *ratchet, keys *cbc.Keys) {
-	secret := r.bytes()
-	d.HKDF(keys[:], nil, secret[:], "MEGOLM_KEYS")
-	clear(secret[:])
+	d.HKDF(keys[:], nil, r.parts[:], "MEGOLM_KEYS")
 }
 
 // Wipe clears the secrets. The session can not be used after it.

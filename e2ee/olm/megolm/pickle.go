@@ -16,16 +16,12 @@ const (
 )
 
 func appendRatchet(b []byte, r *ratchet) []byte {
-	for i := range r.parts {
-		b = append(b, r.parts[i][:]...)
-	}
+	b = append(b, r.parts[:]...)
 	return pickle.AppendU32(b, r.index)
 }
 
 func readRatchet(p *pickle.Reader) (r ratchet) {
-	for i := range r.parts {
-		p.Bytes(r.parts[i][:])
-	}
+	p.Bytes(r.parts[:])
 	r.index = p.U32()
 	return r
 }
@@ -38,7 +34,7 @@ func (s *Outbound) Pickle(r io.Reader, key *olm.PickleKey) ([]byte, error) {
 	b := pickle.Begin(pickle.KindOutbound, 300)
 	b = append(b, byte(s.version))
 	b = appendRatchet(b, &s.ratchet)
-	b = ed.AppendStored(b, s.signing)
+	b = ed.AppendStored(b, &s.signing)
 	return pickle.Seal(r, key.Secret(), b)
 }
 
@@ -51,7 +47,7 @@ func UnpickleOutbound(key *olm.PickleKey, data []byte) (*Outbound, error) {
 	}
 	defer clear(plain)
 	r := pickle.NewReader("outbound session pickle", plain)
-	s := &Outbound{version: Version(r.U8()), ratchet: readRatchet(r), signing: ed.ReadStored(r)}
+	s := &Outbound{version: Version(r.U8()), ratchet: readRatchet(r), signing: *ed.ReadStored(r)}
 	if err := r.Done(); err != nil {
 		return nil, err
 	}
@@ -71,7 +67,7 @@ func (s *Outbound) ToLibolm(key []byte) (string, error) {
 	defer s.mu.Unlock()
 	b := pickle.AppendU32(nil, libolmOutbound)
 	b = appendRatchet(b, &s.ratchet)
-	b = ed.AppendLibolm(b, s.signing)
+	b = ed.AppendLibolm(b, &s.signing)
 	defer clear(b)
 	return pickle.SealLibolm(key, b), nil
 }
@@ -89,9 +85,11 @@ func OutboundFromLibolm(key []byte, text string) (*Outbound, error) {
 		return nil, fail.New(fail.Version, "libolm outbound session")
 	}
 	s := &Outbound{version: V1, ratchet: readRatchet(r)}
-	if s.signing, err = ed.ReadLibolm(r); err != nil {
+	signing, err := ed.ReadLibolm(r)
+	if err != nil {
 		return nil, err
 	}
+	s.signing = *signing
 	if err := r.Done(); err != nil {
 		return nil, err
 	}
@@ -194,12 +192,8 @@ type vzRatchet struct {
 }
 
 func (v *vzRatchet) fill(r *ratchet) bool {
-	var b [ratchetLen]byte
-	ok := v.Inner.Fill(b[:])
-	r.setBytes(b[:])
 	r.index = v.Counter
-	clear(b[:])
-	return ok
+	return v.Inner.Fill(r.parts[:])
 }
 
 // OutboundFromVodozemac reads a session in vodozemac's own encrypted JSON.
@@ -221,9 +215,11 @@ func OutboundFromVodozemac(key *olm.PickleKey, text string) (*Outbound, error) {
 	if !v.Ratchet.fill(&s.ratchet) {
 		return nil, fail.New(fail.Format, "vodozemac outbound session")
 	}
-	if s.signing, err = ed.FromJSON(&v.Signing); err != nil {
+	signing, err := ed.FromJSON(&v.Signing)
+	if err != nil {
 		return nil, err
 	}
+	s.signing = *signing
 	return s, nil
 }
 

@@ -11,9 +11,15 @@ import (
 //
 // Spec: olm-megolm/megolm#the-megolm-ratchet-algorithm
 type ratchet struct {
-	parts [4][32]byte
+	// parts are the four parts, one behind the other.
+	parts [ratchetLen]byte
 	index uint32
 }
+
+const ratchetLen = 128
+
+// part is part h, 0 to 3.
+func (r *ratchet) part(h int) *[32]byte { return (*[32]byte)(r.parts[32*h:]) }
 
 // advanceTo winds the ratchet to index, which is not before its own. At most
 // 1,020 HMACs: part h is stepped along its own digit, and a part that is
@@ -27,11 +33,11 @@ func (r *ratchet) advanceTo(d *kdf.Deriver, index uint32) {
 			continue
 		}
 		for range steps - 1 {
-			d.Step(&r.parts[h], &r.parts[h], byte(h))
+			d.Step(r.part(h), r.part(h), byte(h))
 		}
 		// Last step: the parts behind are seeded from this one's old value.
 		for k := 3; k >= h; k-- {
-			d.Step(&r.parts[k], &r.parts[h], byte(k))
+			d.Step(r.part(k), r.part(h), byte(k))
 		}
 		r.index = index >> shift << shift
 	}
@@ -41,26 +47,7 @@ func (r *ratchet) advanceTo(d *kdf.Deriver, index uint32) {
 // equal compares in constant time.
 func (r *ratchet) equal(o *ratchet) bool {
 	same := subtle.ConstantTimeEq(int32(r.index), int32(o.index))
-	for i := range r.parts {
-		same &= subtle.ConstantTimeCompare(r.parts[i][:], o.parts[i][:])
-	}
-	return same == 1
-}
-
-// bytes copies the parts to out.
-func (r *ratchet) bytes() (out [ratchetLen]byte) {
-	for i := range r.parts {
-		copy(out[32*i:], r.parts[i][:])
-	}
-	return out
-}
-
-func (r *ratchet) setBytes(b []byte) {
-	for i := range r.parts {
-		copy(r.parts[i][:], b[32*i:])
-	}
+	return same&subtle.ConstantTimeCompare(r.parts[:], o.parts[:]) == 1
 }
 
 func (r *ratchet) wipe() { clear(r.parts[:]) }
-
-const ratchetLen = 128

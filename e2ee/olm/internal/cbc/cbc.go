@@ -10,6 +10,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/subtle"
+	"encoding/binary"
 
 	"github.com/hanse-im/hanse/e2ee/olm/fail"
 )
@@ -49,7 +50,7 @@ func Append(dst []byte, k *Keys, plain []byte) []byte {
 	prev := k.IV()
 	for len(out) > 0 {
 		cur := out[:aes.BlockSize]
-		subtle.XORBytes(cur, cur, prev)
+		xor(cur, prev)
 		block.Encrypt(cur, cur)
 		prev, out = cur, out[aes.BlockSize:]
 	}
@@ -74,22 +75,32 @@ func Decrypt(k *Keys, data []byte) ([]byte, error) {
 		panic("cbc: the key has 32 bytes: " + err.Error())
 	}
 	if n := len(data) / aes.BlockSize; n <= few {
-		var held, prev [aes.BlockSize]byte
-		copy(prev[:], k.IV())
-		for i := range n {
+		// From the back, so that the block before is still encrypted when it
+		// is needed.
+		for i := n - 1; i >= 0; i-- {
 			cur := data[i*aes.BlockSize : (i+1)*aes.BlockSize]
-			copy(held[:], cur)
 			block.Decrypt(cur, cur)
-			subtle.XORBytes(cur, cur, prev[:])
-			prev = held
+			if i == 0 {
+				xor(cur, k.IV())
+			} else {
+				xor(cur, data[(i-1)*aes.BlockSize:])
+			}
 		}
 	} else {
 		// The mode keeps what it is given as an IV; it gets zeros, and the keys
 		// stay on the caller's stack.
 		cipher.NewCBCDecrypter(block, zeroIV[:]).CryptBlocks(data, data)
-		subtle.XORBytes(data[:aes.BlockSize], data[:aes.BlockSize], k.IV())
+		xor(data, k.IV())
 	}
 	return unpad(data)
+}
+
+// xor sets the first block of dst to itself XOR the first block of src.
+func xor(dst, src []byte) {
+	le := binary.LittleEndian
+	a, b := le.Uint64(dst)^le.Uint64(src), le.Uint64(dst[8:])^le.Uint64(src[8:])
+	le.PutUint64(dst, a)
+	le.PutUint64(dst[8:], b)
 }
 
 // unpad removes PKCS#7 padding without branching on the padding bytes.

@@ -33,21 +33,32 @@ type Private struct {
 
 // Generate makes a signing key from 32 bytes of r.
 func Generate(r io.Reader) (*Private, error) {
-	var seed [32]byte
-	if err := curve.Random(r, seed[:]); err != nil {
-		return nil, err
+	p := new(Private)
+	return p, p.Generate(r)
+}
+
+// Generate fills in a new key.
+func (p *Private) Generate(r io.Reader) error {
+	if err := curve.Random(r, p.Seed[:]); err != nil {
+		return err
 	}
-	return FromSeed(&seed), nil
+	p.fromSeed()
+	return nil
 }
 
 // FromSeed makes the signing key of a seed.
 func FromSeed(seed *[32]byte) *Private {
-	p := &Private{Seed: *seed, HasSeed: true}
-	p.expanded = sha512.Sum512(seed[:])
+	p := &Private{Seed: *seed}
+	p.fromSeed()
+	return p
+}
+
+func (p *Private) fromSeed() {
+	p.HasSeed = true
+	p.expanded = sha512.Sum512(p.Seed[:])
 	clamp(&p.expanded)
 	p.setScalar()
 	p.Public = p.computePublic()
-	return p
 }
 
 // FromSeedAndPublic is FromSeed for a public key that was stored beside the
