@@ -115,6 +115,11 @@ func authEventCases() []struct {
 		{"rejected", top.below("3"), same, event.TypePowerLevels},
 		{"create event rejected", by{1: "2.3", 12: "2"}, same, event.TypeCreate},
 		{"no create event", by{1: "2.4", 12: ""}, func(_ *room, auth []*event.PDU) []*event.PDU { return without(auth, event.TypeCreate) }, ""},
+		{"no create event, and one of another room", by{1: "2.4", 12: "3.5"}, func(r *room, auth []*event.PDU) []*event.PDU {
+			d := powers(`{}`)
+			d.room = r.elsewhere()
+			return []*event.PDU{r.build(d)}
+		}, ""},
 		{"of another room", top.below("5"), func(r *room, auth []*event.PDU) []*event.PDU {
 			d := powers(`{}`)
 			d.room = r.elsewhere()

@@ -68,6 +68,7 @@ func powerCases(t testing.TB) []authCase {
 		{"a single level is raised above the sender's", with(`"kick":40`, `"kick":51`), st, nil, single.below("2")},
 		{"a single level is added above the sender's", with(`"kick":40`, `"kick":40,"redact":51`), st, nil, single.below("2")},
 		{"single levels within reach", with(`"kick":40`, `"kick":50,"redact":50,"users_default":1`), st, nil, allowed},
+		{"a single level like the sender's is lowered", change(mod, `{"redact":0,"users":{"@mod:s":50}}`), []e{powers(`{"redact":50,"users":{"@mod:s":50}}`)}, nil, allowed},
 		{"a single level is removed", with(`"kick":40,`, ``), st, nil, allowed},
 
 		{"a type above the sender's is lowered", with(`"events":{"a":60`, `"events":{"a":50`), st, nil, mapsOld},
@@ -75,6 +76,7 @@ func powerCases(t testing.TB) []authCase {
 		{"a type is raised above the sender's", with(`"events":{"a":60,"b":40}`, `"events":{"a":60,"b":51}`), st, nil, mapsNew},
 		{"a type is added above the sender's", with(`"events":{`, `"events":{"c":51,`), st, nil, mapsNew},
 		{"types within reach", with(`"events":{"a":60,"b":40}`, `"events":{"a":60,"c":50}`), st, nil, allowed},
+		{"a type like the sender's is lowered", change(mod, `{"events":{"a":0},"users":{"@mod:s":50}}`), []e{powers(`{"events":{"a":50},"users":{"@mod:s":50}}`)}, nil, allowed},
 		{"a notification above the sender's is lowered", with(`"notifications":{"a":60`, `"notifications":{"a":50`), st, nil, notifyOld},
 		{"a notification above the sender's is removed", with(`"notifications":{"a":60,`, `"notifications":{`), st, nil, notifyOld},
 		{"a notification is raised above the sender's", with(`"notifications":{"a":60,"b":40}`, `"notifications":{"a":60,"b":51}`), st, nil, notifyNew},
@@ -94,6 +96,22 @@ func powerCases(t testing.TB) []authCase {
 		{"the last gets more than the sender has", with(`"@user:t":10`, `"@user:t":10,"@z:t":51`), st, nil, usersNew},
 		{"somebody lower is made an equal", with(`"@user:t":10`, `"@user:t":50`), st, nil, allowed},
 		{"all are raised by a creator", change(creator, `{"users":{"@mod:s":9007199254740991}}`), st, nil, by{1: "8", 6: "7", 12: ""}},
+	}
+}
+
+// Of several entries that are too high, a refusal names the highest, and of
+// these the first, however the map is walked.
+func TestRefusalIsStable(t *testing.T) {
+	t.Parallel()
+	rules, _ := roomver.Lookup("11")
+	r := newRoom(t, rules)
+	r.set(powers(`{"users":{"@mod:s":50}}`))
+	p := r.build(e{typ: event.TypePowerLevels, sender: mod, content: `{"events":{"a":51,"b":53,"c":53,"d":53,"e":52},"users":{"@mod:s":50}}`})
+	const want = `rule 9.7.1: "b" becomes 53, above the sender's power 50`
+	for range 40 {
+		if err := eventauth.Check(p, r.state); err == nil || err.Error() != want {
+			t.Fatalf("%v, want %s", err, want)
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package eventauth_test
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -226,8 +227,18 @@ func thirdPartyCases(t testing.TB) []authCase {
 		many += `"ed25519:` + strconv.Itoa(i) + `":"AAAA",`
 	}
 	many = strings.TrimSuffix(many, ",") + "}}}"
+	// The good signature comes behind n bad ones.
+	behind := func(n int) string {
+		bad := ""
+		for i := range n {
+			bad += fmt.Sprintf(`"ed25519:%03d":"AAAA",`, i)
+		}
+		return strings.Replace(sign(stranger, "ed25519:999", testKey), `"ed25519:999"`, bad+`"ed25519:999"`, 1)
+	}
 	rule := inviteRules.below("1")
 	return []authCase{
+		{"the last signature that is tried", invite(mod, stranger, behind(63)), known, nil, allowed},
+		{"one more than are tried", invite(mod, stranger, behind(64)), known, nil, rule.below("8")},
 		{"signed with public_key", invite(mod, stranger, signed), known, nil, allowed},
 		{"public_key with padding", invite(mod, stranger, signed), third(`{"public_key":"` + std(pub) + `="}`), nil, allowed},
 		{"public_key in the URL-safe alphabet", invite(mod, stranger, signed), third(`{"public_key":"` + canonjson.EncodeBase64URL(pub) + `"}`), nil, allowed},
