@@ -126,7 +126,7 @@ func (p *PickleKey) Secret() *[32]byte { return &p.k }
 func (p *PickleKey) Wipe() { clear(p.k[:]) }
 
 // String does not show the key.
-func (p *PickleKey) String() string { return "olm.PickleKey" }
+func (PickleKey) String() string { return "olm.PickleKey" }
 
 // GoString does not show the key.
-func (p *PickleKey) GoString() string { return "olm.PickleKey" }
+func (PickleKey) GoString() string { return "olm.PickleKey" }

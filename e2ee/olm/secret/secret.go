@@ -59,10 +59,10 @@ func (k *Key) Bytes() [32]byte { return k.k }
 func (k *Key) Wipe() { clear(k.k[:]) }
 
 // String does not show the key.
-func (k *Key) String() string { return "secret.Key" }
+func (Key) String() string { return "secret.Key" }
 
 // GoString does not show the key.
-func (k *Key) GoString() string { return "secret.Key" }
+func (Key) GoString() string { return "secret.Key" }
 
 // The limits on PBKDF2. What a server stored says how long a client computes.
 const (

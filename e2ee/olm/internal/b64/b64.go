@@ -87,9 +87,10 @@ func DecodeFixed(what string, dst []byte, text string) error {
 }
 
 func decodeInto(enc *base64.Encoding, dst []byte, text string) (int, error) {
-	// The standard decoder skips line breaks wherever they are; the length it
-	// reports is then short of what the text's length promises, and callers
-	// compare the two.
+	// The standard decoder skips line breaks wherever they are.
+	if strings.IndexByte(text, '\n') >= 0 || strings.IndexByte(text, '\r') >= 0 {
+		return 0, base64.CorruptInputError(0)
+	}
 	return enc.Decode(dst, []byte(text))
 }
 

@@ -9,7 +9,6 @@ package cbc
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/subtle"
 	"encoding/binary"
 
 	"github.com/hanse-im/hanse/e2ee/olm/fail"
@@ -106,15 +105,17 @@ func xor(dst, src []byte) {
 // unpad removes PKCS#7 padding without branching on the padding bytes.
 func unpad(data []byte) ([]byte, error) {
 	last := data[len(data)-aes.BlockSize:]
-	pad := int(last[aes.BlockSize-1])
-	ok := subtle.ConstantTimeLessOrEq(1, pad) & subtle.ConstantTimeLessOrEq(pad, aes.BlockSize)
+	pad := int32(last[aes.BlockSize-1])
+	// Negative if pad is 0 or over 16.
+	bad := (pad - 1) | (aes.BlockSize - pad)
+	bad >>= 31
 	for i, b := range last {
-		inPad := subtle.ConstantTimeLessOrEq(aes.BlockSize-pad, i)
-		same := subtle.ConstantTimeByteEq(b, byte(pad))
-		ok &= subtle.ConstantTimeSelect(inPad, same, 1)
+		// All ones from the first byte of the padding on.
+		inPad := (aes.BlockSize - 1 - pad - int32(i)) >> 31
+		bad |= inPad & (int32(b) ^ pad)
 	}
-	if ok != 1 {
+	if bad != 0 {
 		return nil, fail.New(fail.MAC, "padding")
 	}
-	return data[:len(data)-pad], nil
+	return data[:len(data)-int(pad)], nil
 }
