@@ -26,7 +26,7 @@ func (s *partialState) lookup(k Key) (i int, ok bool, err error) {
 // authChecks is the iterative auth checks algorithm: events are applied to the
 // state one after the other, if they are allowed by then.
 //
-// Spec: rooms/v2#definitions
+// Spec: rooms/v2#state-resolution
 func (r *resolver) authChecks(s *partialState, events []int) error {
 	if err := s.prefetch(events); err != nil {
 		return err

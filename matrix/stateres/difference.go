@@ -28,7 +28,7 @@ import (
 // only some forks' events cite. It would be in the auth difference, and so be
 // replayed, whenever no other event of U cites it.
 //
-// Spec: rooms/v2#definitions
+// Spec: rooms/v2#state-resolution
 func (r *resolver) authDifference() ([]int, error) {
 	if err := r.explore(); err != nil {
 		return nil, err

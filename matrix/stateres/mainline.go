@@ -12,7 +12,7 @@ import (
 // of a state: the greater mainline position first, then the earlier time, then the
 // smaller ID. Without power levels all positions are infinite.
 //
-// Spec: rooms/v2#definitions
+// Spec: rooms/v2#state-resolution
 func (r *resolver) sortByMainline(events []int, s *partialState) ([]int, error) {
 	sorted := slices.Clone(events)
 	slices.SortFunc(sorted, r.compareTime)

@@ -16,7 +16,7 @@ import (
 // specification does not say so, because they have no power in any rule, and the
 // servers in use do not take them for such.
 //
-// Spec: rooms/v2#definitions
+// Spec: rooms/v2#state-resolution
 func (r *resolver) isPower(i int) bool {
 	p := r.pdus[i]
 	if p.Is(event.TypePowerLevels, "") || p.Is(event.TypeJoinRules, "") {
@@ -38,7 +38,7 @@ func (r *resolver) isPower(i int) bool {
 // servers in use do not look there. In v2.1 there is no such way: an event between
 // two of the set is in the set.
 //
-// Spec: rooms/v2#algorithm
+// Spec: rooms/v2#state-resolution
 func (r *resolver) powerEvents(full []int) []int {
 	var x []int
 	for _, i := range full {
@@ -65,7 +65,7 @@ func (r *resolver) powerEvents(full []int) []int {
 // event IDs, never get a turn, and so nothing that builds on them: these come
 // last, the smallest first.
 //
-// Spec: rooms/v2#definitions
+// Spec: rooms/v2#state-resolution
 func (r *resolver) sortByPower(events []int) ([]int, error) {
 	in := setOf(events)
 	waits := make([]int, len(r.ids))     // for how many auth events

@@ -117,22 +117,8 @@ func (r *resolver) resolve() (StateMap, error) {
 	if r.rules.StateRes == roomver.StateResV1 {
 		return r.resolveV1()
 	}
-	// The full conflicted set is the union of the conflicted state set, the auth
-	// difference,
-	difference, err := r.authDifference()
+	full, err := r.fullConflictedSet()
 	if err != nil {
-		return nil, err
-	}
-	full := join(r.conflicted, difference)
-	// and in v2.1 the conflicted state subgraph.
-	if r.rules.StateRes == roomver.StateResV21 {
-		subgraph, err := r.conflictedSubgraph()
-		if err != nil {
-			return nil, err
-		}
-		full = join(full, subgraph)
-	}
-	if err := r.loadAuth(full); err != nil {
 		return nil, err
 	}
 	// 1. Select the power events of the full conflicted set, and what of their
@@ -163,6 +149,27 @@ func (r *resolver) resolve() (StateMap, error) {
 	}
 	// 5. What is unconflicted stays as it is.
 	return r.winners(state)
+}
+
+// fullConflictedSet gives the full conflicted set, and loads its auth events.
+//
+// Spec: rooms/v2#state-resolution, rooms/v12#definitions
+func (r *resolver) fullConflictedSet() ([]int, error) {
+	// It is the union of the conflicted state set, the auth difference,
+	difference, err := r.authDifference()
+	if err != nil {
+		return nil, err
+	}
+	full := join(r.conflicted, difference)
+	// and in v2.1 the conflicted state subgraph.
+	if r.rules.StateRes == roomver.StateResV21 {
+		subgraph, err := r.conflictedSubgraph()
+		if err != nil {
+			return nil, err
+		}
+		full = join(full, subgraph)
+	}
+	return full, r.loadAuth(full)
 }
 
 // winners is what a state has at the places in conflict, and where the
