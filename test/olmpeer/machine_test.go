@@ -27,7 +27,6 @@ type device struct {
 	account  *olm.Account
 	theirs   peerKeys
 	sessions map[string]*olm.Session
-	next     int
 }
 
 type request struct {

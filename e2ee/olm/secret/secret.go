@@ -162,7 +162,7 @@ type Encrypted struct {
 // Encrypt encrypts a secret under its name, which is its account data type.
 // The error has the class fail.Random.
 //
-// Spec: client-server-api/modules/secrets#msecret_storagev1aes-hmac-sha2-1
+// Spec: client-server-api/modules/secrets#msecret_storagev1aes-hmac-sha2
 func (k *Key) Encrypt(r io.Reader, name string, secret []byte) (Encrypted, error) {
 	var iv [16]byte
 	if err := newIV(r, &iv); err != nil {
