@@ -58,22 +58,6 @@ func TestAgainstStandard(t *testing.T) {
 	}
 }
 
-func TestNoAllocations(t *testing.T) {
-	var d Deriver
-	var key, a, b [32]byte
-	var out [80]byte
-	d.Step(&a, &key, 1)
-	n := testing.AllocsPerRun(100, func() {
-		d.Step(&a, &key, 1)
-		d.Steps(&a, 1, &b, 2, &key)
-		d.HKDF(out[:], nil, a[:], "OLM_KEYS")
-		d.MAC(&a, &key, out[:])
-	})
-	if n != 0 {
-		t.Errorf("%v allocations, want none", n)
-	}
-}
-
 func BenchmarkStep(b *testing.B) {
 	var d Deriver
 	var key [32]byte
