@@ -70,16 +70,18 @@ func (c *receiverChain) forget(i int) {
 
 // advance makes the message key of index, which is at or after the chain's,
 // and the state of the chain behind it. The chain itself is not changed; the
-// keys that were passed over, the latest MaxSkippedKeys of them, are appended
-// to skipped.
+// keys that were passed over, the latest MaxSkippedKeys of them, are returned.
 //
 // Spec: olm-megolm/olm#advancing-the-chain-key, olm-megolm/olm#creating-a-message-key
-func (c *receiverChain) advance(d *kdf.Deriver, index uint32, mk, next *[32]byte, skipped []skippedKey) ([]skippedKey, error) {
+func (c *receiverChain) advance(d *kdf.Deriver, index uint32, mk, next *[32]byte) (skipped []skippedKey, err error) {
 	if index-c.index > MaxMessageGap {
-		return skipped, fail.New(fail.Gap, "Olm message")
+		return nil, fail.New(fail.Gap, "Olm message")
 	}
 	if index == 1<<32-1 {
-		return skipped, fail.New(fail.Index, "Olm chain is used up")
+		return nil, fail.New(fail.Index, "Olm chain is used up")
+	}
+	if n := min(index-c.index, MaxSkippedKeys); n > 0 {
+		skipped = make([]skippedKey, 0, n)
 	}
 	*next = c.key
 	for i := c.index; i < index; i++ {
@@ -95,17 +97,24 @@ func (c *receiverChain) advance(d *kdf.Deriver, index uint32, mk, next *[32]byte
 	return skipped, nil
 }
 
-// keep adds the passed-over keys and drops the oldest beyond the limit.
+// keep adds the passed-over keys, at most MaxSkippedKeys, and drops the oldest
+// beyond the limit. The list never moves in memory once it is made, so that no
+// copies of keys are left behind.
 func (c *receiverChain) keep(passed []skippedKey) {
 	if len(passed) == 0 {
 		return
 	}
-	c.skipped = append(c.skipped, passed...)
-	if over := len(c.skipped) - MaxSkippedKeys; over > 0 {
+	if cap(c.skipped) < MaxSkippedKeys {
+		moved := append(make([]skippedKey, 0, MaxSkippedKeys), c.skipped...)
+		clear(c.skipped)
+		c.skipped = moved
+	}
+	if over := len(c.skipped) + len(passed) - MaxSkippedKeys; over > 0 {
 		n := copy(c.skipped, c.skipped[over:])
 		clear(c.skipped[n:])
 		c.skipped = c.skipped[:n]
 	}
+	c.skipped = append(c.skipped, passed...)
 }
 
 // advanceRoot replaces root and makes a new chain key from an exchange of

@@ -217,7 +217,7 @@ func (s *Session) decryptInChain(c *receiverChain, p *normalParts) ([]byte, erro
 		return plain, nil
 	}
 	var mk, next [32]byte
-	passed, err := c.advance(&s.d, p.index, &mk, &next, nil)
+	passed, err := c.advance(&s.d, p.index, &mk, &next)
 	if err != nil {
 		return nil, err
 	}
