@@ -31,12 +31,14 @@ func (r *resolver) authChecks(s *partialState, events []int) error {
 	if err := s.prefetch(events); err != nil {
 		return err
 	}
+	f := &stateFor{s: s, own: true}
 	for _, i := range events {
 		k, isState := r.keyOf(i)
 		if !isState {
 			continue // an auth event that should never have been accepted
 		}
-		allowed, err := r.allowed(i, &stateFor{s, i, true})
+		f.i = i
+		allowed, err := r.allowed(i, f)
 		if err != nil {
 			return err
 		}
@@ -60,7 +62,7 @@ func (s *partialState) prefetch(events []int) error {
 			if err != nil {
 				return err
 			}
-			if ok {
+			if ok && !s.r.asked.has(u) {
 				load = append(load, u)
 			}
 		}

@@ -159,47 +159,36 @@ func (g *Graph) Chain(of ...id.Event) ([]id.Event, error) {
 	return g.names(g.behind(from, none)), nil
 }
 
-// Between is the conflicted state subgraph of events, without these themselves
-// where they are on no path, oldest first. The error is a *MissingError.
+// Between is the conflicted state subgraph of events: what is on a path along auth
+// events from one of them to another, both ends included, oldest first. The error
+// is a *MissingError.
 //
 // Spec: rooms/v12#definitions
 func (g *Graph) Between(events []id.Event) ([]id.Event, error) {
-	if len(events) == 0 {
-		return nil, nil
-	}
 	ends, err := g.find(events)
-	if err != nil {
+	if err != nil || len(ends) == 0 {
 		return nil, err
 	}
+	slices.Sort(ends)
+	ends = slices.Compact(ends)
 	// What is not younger than the oldest of them has none of them behind it.
-	behind := g.behind(ends, slices.Min(ends))
-	reaches := make(map[int32]bool, len(ends)) // one of them, or is one
-	for _, n := range ends {
-		reaches[n] = true
-	}
-	inBehind := make(map[int32]bool, len(behind))
+	behind := g.behind(ends, ends[0])
+	all := append(slices.Clone(ends), behind...)
+	slices.Sort(all)
 	var out []int32
-	for _, n := range behind { // oldest first: what they cite has been looked at
-		inBehind[n] = true
+	reaches := make(map[int32]bool, len(all)) // one of the ends, or is one
+	for _, n := range slices.Compact(all) {   // what n cites has been looked at
+		leads := false
 		for _, e := range g.cites(n) {
-			reaches[n] = reaches[n] || reaches[e.to]
+			leads = leads || reaches[e.to]
 		}
-		if reaches[n] {
+		_, isEnd := slices.BinarySearch(ends, n)
+		_, isBehind := slices.BinarySearch(behind, n)
+		if leads || isEnd && isBehind {
 			out = append(out, n)
 		}
+		reaches[n] = leads || isEnd
 	}
-	for _, n := range ends { // those that only begin paths
-		if inBehind[n] {
-			continue
-		}
-		for _, e := range g.cites(n) {
-			if reaches[e.to] {
-				out = append(out, n)
-				break
-			}
-		}
-	}
-	slices.Sort(out)
 	return g.names(out), nil
 }
 

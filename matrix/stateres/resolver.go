@@ -39,9 +39,9 @@ const (
 func newResolver(rules *roomver.Rules, c *Conflict, s *Store) *resolver {
 	size := 0
 	for _, fork := range c.Forks {
-		size += len(fork)
+		size = max(size, len(fork))
 	}
-	r := &resolver{rules: rules, c: c, s: s, numbers: make(map[id.Event]int, 2*size), agreed: make(map[Key]int, size)}
+	r := &resolver{rules: rules, c: c, s: s, numbers: make(map[id.Event]int, 4*size), agreed: make(map[Key]int, size)}
 	for _, fork := range c.Forks {
 		events := make([]int, 0, len(fork))
 		for k, e := range fork {

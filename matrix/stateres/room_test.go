@@ -118,7 +118,7 @@ func (d *dag) show(m stateres.StateMap) string {
 
 // small is a room with one conflict about its topic and one about a member.
 func small(t testing.TB, version string) (*dag, []stateres.StateMap) {
-	rules, _ := roomver.Lookup(version)
+	rules := versions(t, version)
 	d := newDAG(rules)
 	alice := `"@alice:s":100`
 	if rules.PrivilegedCreators {
