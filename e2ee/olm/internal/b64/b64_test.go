@@ -38,6 +38,18 @@ func TestSecretCodec(t *testing.T) {
 	}
 }
 
+// TestEncode compares with the standard library around the chunks' ends.
+func TestEncode(t *testing.T) {
+	t.Parallel()
+	for n := range 2400 {
+		b := make([]byte, n)
+		rand.Read(b)
+		if got, want := Encode(b), base64.RawStdEncoding.EncodeToString(b); got != want {
+			t.Fatalf("%d bytes: %s, want %s", n, got, want)
+		}
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{"A", "AAAAA", "AB", "AAB", "A===", "AA=", "AAA==", "AAAA=", "AAAA====", "AA\nAA", "AAAA\n", "\r\nAA", "AA==AA", "-_AA", "====", "AA A"} {
