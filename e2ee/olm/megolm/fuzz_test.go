@@ -19,13 +19,13 @@ func FuzzDecrypt(f *testing.F) {
 		signed := append(append([]byte{}, b...), make([]byte, 8+signatureLen)...)
 		n := len(signed) - signatureLen
 		out.signing.Sign((*[signatureLen]byte)(signed[n:]), signed[:n])
-		before := in.latest.index
+		before := in.cache.latest(&in.first).index
 		for _, m := range []Message{b, signed} {
 			if _, err := in.Decrypt(m); err == nil {
 				t.Fatalf("decrypted %x", m)
 			}
 		}
-		if in.latest.index != before {
+		if in.cache.latest(&in.first).index != before {
 			t.Fatal("the session moved")
 		}
 	})

@@ -22,9 +22,10 @@ type Inbound struct {
 	// owned tells that a signature showed that the key comes from the owner
 	// of the session.
 	owned bool
-	// first is the earliest state known, latest the furthest that was needed.
-	first, latest ratchet
-	d             kdf.Deriver
+	// first is the earliest state known, cache what was computed from it.
+	first ratchet
+	cache cache
+	d     kdf.Deriver
 }
 
 // NewInbound makes the session of a key that its owner sent. Errors:
@@ -45,7 +46,6 @@ func newInbound(v Version, raw []byte, owned bool) (*Inbound, error) {
 	}
 	s := &Inbound{version: v, owned: owned}
 	s.first, s.public = readKey(raw)
-	s.latest = s.first
 	return s, nil
 }
 
@@ -126,28 +126,23 @@ func (s *Inbound) authenticate(p *parts, keys *cbc.Keys) error {
 		return err
 	}
 	defer r.wipe()
-	messageKeys(&s.d, &r, keys)
+	messageKeys(&s.d, &r.at, keys)
 	var mac [32]byte
 	s.d.MAC(&mac, keys.HMAC(), p.maced)
 	if subtle.ConstantTimeCompare(mac[:len(p.mac)], p.mac) != 1 {
 		return fail.New(fail.MAC, "Megolm message")
 	}
-	s.latest = r
+	s.cache.remember(&r)
 	s.owned = true
 	return nil
 }
 
 // at is the ratchet at index, computed from the nearest known state before it.
-func (s *Inbound) at(index uint32) (ratchet, error) {
+func (s *Inbound) at(index uint32) (place, error) {
 	if index < s.first.index {
-		return ratchet{}, fail.New(fail.Index, "Megolm message before the first known index")
+		return place{}, fail.New(fail.Index, "Megolm message before the first known index")
 	}
-	r := s.first
-	if s.latest.index <= index {
-		r = s.latest
-	}
-	r.advanceTo(&s.d, index)
-	return r, nil
+	return s.cache.compute(&s.d, &s.first, index), nil
 }
 
 // ExportAt exports the session from an index on. Errors: fail.Index before
@@ -160,7 +155,7 @@ func (s *Inbound) ExportAt(index uint32) (*ExportedKey, error) {
 		return nil, err
 	}
 	defer r.wipe()
-	return s.export(&r), nil
+	return s.export(&r.at), nil
 }
 
 // Export exports the session from the first known index on.
@@ -187,10 +182,9 @@ func (s *Inbound) AdvanceTo(index uint32) {
 	if err != nil {
 		return
 	}
-	s.first = r
-	if s.latest.index < index {
-		s.latest = r
-	}
+	// What was remembered may reach behind index.
+	s.cache.wipe()
+	s.first = r.at
 	r.wipe()
 }
 
@@ -287,7 +281,7 @@ func (s *Inbound) Wipe() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.first.wipe()
-	s.latest.wipe()
+	s.cache.wipe()
 	s.d.Wipe()
 }
 

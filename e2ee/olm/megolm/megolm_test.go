@@ -222,7 +222,7 @@ func TestTampering(t *testing.T) {
 			t.Fatalf("%d bytes of the message decrypted", i)
 		}
 	}
-	if in.latest.index != 0 {
+	if in.cache.latest(&in.first).index != 0 {
 		t.Error("a refused message moved the ratchet")
 	}
 }
@@ -311,4 +311,67 @@ func TestParallelDecrypt(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// TestCache reads a session in every order and compares each state with that
+// computed from the start.
+func TestCache(t *testing.T) {
+	t.Parallel()
+	var d kdf.Deriver
+	for _, firstIndex := range []uint32{0, 7, 250} {
+		first := ratchet{index: firstIndex}
+		first.part(0)[1] = 5
+		var c cache
+		rng := rand.New(rand.NewPCG(uint64(firstIndex), 9))
+		at := firstIndex
+		for step := range 3000 {
+			switch step % 4 {
+			case 0:
+				at = firstIndex + rng.Uint32N(1000)
+			case 1:
+				at++
+			case 2:
+				at = max(firstIndex, at-min(at, rng.Uint32N(20)))
+			case 3:
+				at += rng.Uint32N(40)
+			}
+			p := c.compute(&d, &first, at)
+			want := first
+			want.advanceTo(&d, at)
+			if !p.at.equal(&want) || p.base.index > at || p.base.index/blockLen != at/blockLen {
+				t.Fatalf("step %d: state at %d, base %d", step, at, p.base.index)
+			}
+			want = first
+			if want.advanceTo(&d, p.base.index); !p.base.equal(&want) {
+				t.Fatalf("step %d: base at %d", step, p.base.index)
+			}
+			if rng.IntN(3) > 0 {
+				c.remember(&p)
+			}
+		}
+		if c.n != windows || c.latest(&first).index < firstIndex {
+			t.Errorf("%d windows", c.n)
+		}
+	}
+}
+
+// TestAdvanceForgets: after AdvanceTo no remembered state reaches further back.
+func TestAdvanceForgets(t *testing.T) {
+	t.Parallel()
+	out, in := pair(t, V1)
+	for range 40 {
+		if _, err := in.Decrypt(encrypt(t, out, "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.AdvanceTo(20)
+	for i := range in.cache.w {
+		w := &in.cache.w[i]
+		if w.base.parts != [ratchetLen]byte{} && w.base.index < 20 || w.furthest.parts != [ratchetLen]byte{} && w.furthest.index < 20 {
+			t.Errorf("window %d remembers %d", i, w.base.index)
+		}
+	}
+	if in.first.index != 20 {
+		t.Error("first index")
+	}
 }

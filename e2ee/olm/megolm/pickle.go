@@ -106,7 +106,7 @@ func (s *Inbound) Pickle(r io.Reader, key *olm.PickleKey) ([]byte, error) {
 	b = append(b, s.public[:]...)
 	b = pickle.AppendBool(b, s.owned)
 	b = appendRatchet(b, &s.first)
-	b = appendRatchet(b, &s.latest)
+	b = appendRatchet(b, s.cache.latest(&s.first))
 	return pickle.Seal(r, key.Secret(), b)
 }
 
@@ -123,18 +123,23 @@ func UnpickleInbound(key *olm.PickleKey, data []byte) (*Inbound, error) {
 	r.Bytes(s.public[:])
 	s.owned = r.Bool()
 	s.first = readRatchet(r)
-	s.latest = readRatchet(r)
+	latest := readRatchet(r)
 	if err := r.Done(); err != nil {
 		return nil, err
 	}
 	if !s.version.valid() {
 		return nil, fail.New(fail.Version, "inbound session pickle")
 	}
+	if latest.index < s.first.index {
+		return nil, fail.New(fail.Format, "inbound session pickle")
+	}
+	s.cache.remember(&place{latest, latest})
+	latest.wipe()
 	return s, s.check()
 }
 
 func (s *Inbound) check() error {
-	if s.latest.index < s.first.index || !ed.StrictKey(&s.public) {
+	if !ed.StrictKey(&s.public) {
 		return fail.New(fail.Format, "inbound session pickle")
 	}
 	return nil
@@ -150,7 +155,7 @@ func (s *Inbound) ToLibolm(key []byte) (string, error) {
 	defer s.mu.Unlock()
 	b := pickle.AppendU32(nil, libolmInbound)
 	b = appendRatchet(b, &s.first)
-	b = appendRatchet(b, &s.latest)
+	b = appendRatchet(b, s.cache.latest(&s.first))
 	b = append(b, s.public[:]...)
 	b = pickle.AppendBool(b, s.owned)
 	defer clear(b)
@@ -176,7 +181,6 @@ func InboundFromLibolm(key []byte, text string) (*Inbound, error) {
 	s.first = readRatchet(r)
 	latest := readRatchet(r)
 	latest.wipe()
-	s.latest = s.first
 	r.Bytes(s.public[:])
 	// Sessions of version 1 always came from a signed key.
 	s.owned = version == 1 || r.Bool()
@@ -243,6 +247,5 @@ func InboundFromVodozemac(key *olm.PickleKey, text string) (*Inbound, error) {
 	if !v.Ratchet.fill(&s.first) || !v.Public.Fill(s.public[:]) {
 		return nil, fail.New(fail.Format, "vodozemac inbound session")
 	}
-	s.latest = s.first
 	return s, s.check()
 }

@@ -41,7 +41,7 @@ func TestPickles(t *testing.T) {
 			if out, err = UnpickleOutbound(key, data); err != nil {
 				t.Fatal(err)
 			}
-			if in, err = UnpickleInbound(key, inData); err != nil || in.latest.index != uint32(i) || !in.Owned() {
+			if in, err = UnpickleInbound(key, inData); err != nil || in.cache.latest(&in.first).index != uint32(i) || !in.Owned() {
 				t.Fatal(err)
 			}
 			_, err = UnpickleOutbound(pickleKey(t, 2), data)
