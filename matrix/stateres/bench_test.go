@@ -223,3 +223,21 @@ func TestCostOfConflict(t *testing.T) {
 		t.Log(version, first)
 	}
 }
+
+// Who sent what is in conflict is looked up in the unconflicted state, all at once.
+func TestSendersAreLoadedAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newBigRoom(t, "11", 100, 3)
+	c := &stateres.Conflict{Forks: []stateres.StateMap{{}, {}}, Unconflicted: func(k stateres.Key) (id.Event, bool, error) { e, ok := r.state[k]; return e, ok, nil }}
+	for n := range 50 {
+		p := r.build(t, draft{typ: "m.status", key: bigUser(n), sender: bigUser(n), content: `{}`, auth: r.auth})
+		c.Forks[n%2][keyOf(p)] = p.ID()
+	}
+	count := counter{d: r.dag}
+	if _, err := stateres.Resolve(r.rules, c, &stateres.Store{Events: count.fetch, Cited: newTwin(r.dag).citedBy(r.state)}); err != nil {
+		t.Fatal(err)
+	}
+	if count.calls > 4 || count.loaded > 110 {
+		t.Errorf("%d events loaded in %d requests", count.loaded, count.calls)
+	}
+}

@@ -9,14 +9,16 @@
 // was resolved without an event which should have had a part in it would split
 // the room.
 //
-//	winners, err := stateres.Resolve(rules, &stateres.Conflict{
-//		Unconflicted: snapshot.Event,
-//		Forks:        []stateres.StateMap{left, right},
-//		Rejected:     db.Rejected,
-//	}, &stateres.Store{Events: db.Events, Cited: graph.Cited})
+//	conflict := &stateres.Conflict{Unconflicted: snapshot.Event, Forks: []stateres.StateMap{left, right}, Rejected: rejected}
+//	winners, err := stateres.Resolve(rules, conflict, graph.Store(conflict, db.Events))
 //
-// A Graph, if the caller keeps one for a room, answers the questions of a Store
-// about who cites whom.
+// Here graph is a Graph that the caller keeps for the room, which answers for
+// citations; any other Store will do. Who has whole states in memory uses
+// ResolveMaps.
+//
+// Where the servers in use all differ from the letter of the specification, this
+// package does as they do, as rooms would split else. The three places are marked
+// with Deviates, in authDifference, powerEvents and isPower.
 //
 // Spec: rooms/v1#state-resolution, rooms/v2#state-resolution, rooms/v12#state-resolution
 package stateres
@@ -74,7 +76,7 @@ type Store struct {
 type Conflict struct {
 	// Unconflicted gives the event that all states have at a place. It is only
 	// asked for places that none of the Forks has, so that a reader of any of the
-	// states will do.
+	// states will do. It must not be nil.
 	Unconflicted func(Key) (id.Event, bool, error)
 	// Forks has one map for each state, with the places at which not all states
 	// have the same event; a state without an event there leaves it out.
@@ -111,6 +113,9 @@ func Resolve(rules *roomver.Rules, c *Conflict, s *Store) (StateMap, error) {
 //
 // Spec: rooms/v2#state-resolution, rooms/v12#state-resolution
 func (r *resolver) resolve() (StateMap, error) {
+	if len(r.conflicted) == 0 {
+		return r.winners(&partialState{r: r})
+	}
 	if err := r.loadForks(); err != nil {
 		return nil, err
 	}
