@@ -7,6 +7,12 @@
 // the first message. When S has read G's answer, S shows the CheckCode and the
 // user types it into G; until then G must not trust the channel.
 //
+// The HPKE is that of RFC 9180 with DHKEM(X25519, HKDF-SHA256), as the proposal
+// names it; where its steps write the raw exchange as the shared secret, the
+// RFC's encapsulation is meant. QR codes are those of the proposal's text, with
+// one byte for the length of the rendezvous ID; version 18.9 of the Rust SDK
+// still writes two.
+//
 // What it never does: move messages, or decide that a user compared the code.
 //
 // Invariants: a key makes one channel and is wiped by it; keys that do not

@@ -136,3 +136,30 @@ func TestPickle(t *testing.T) {
 		}
 	}
 }
+
+// TestSpecVectors has the signatures of the specification.
+//
+// Spec: appendices#cryptographic-test-vectors
+func TestSpecVectors(t *testing.T) {
+	t.Parallel()
+	seed, err := base64.RawStdEncoding.DecodeString("YJDBA9Xnr2sVqXD9Vj7XVUnmFZcZrlw8Md7kMW+3XA1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := SigningFromSeed(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{
+		`{}`:                    "K8280/U9SSy9IVtjBuVeLr+HpOB4BQFWbg+UZaADMtTdGYI7Geitb76LTrr5QV/7Xg4ahLwYGYZzuHGZKM5ZAQ",
+		`{"one":1,"two":"Two"}`: "KqmLSbO39/Bzb0QIYE82zqLwsA+PDzYIpIRA2sRQ4sL53+sN6/fpNSoqE7BP7vBZhG6kYdD13EIMJpvhJI+6Bw",
+	} {
+		sig := s.Sign([]byte(text))
+		if sig.String() != want {
+			t.Errorf("%s: %s", text, sig)
+		}
+		if err := s.Public().Verify([]byte(text), sig); err != nil {
+			t.Error(err)
+		}
+	}
+}
