@@ -91,6 +91,17 @@ func TestSessionPickle(t *testing.T) {
 			wantPlain(t, in, encrypt(t, out, "b"), "b")
 		}
 		in = again(in)
+		if v == V1 {
+			text, err := in.ToLibolm([]byte("k"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			back, err := SessionFromLibolm([]byte("k"), text)
+			if err != nil || state(t, back) != state(t, in) {
+				t.Fatalf("through libolm's format: %v", err)
+			}
+			in = back
+		}
 		for i, m := range late {
 			wantPlain(t, in, m, fmt.Sprint(i))
 		}

@@ -68,6 +68,12 @@ type Encrypter struct {
 	done   bool
 }
 
+// String does not show the key.
+func (*Encrypter) String() string { return "attachment.Encrypter" }
+
+// GoString does not show the key.
+func (*Encrypter) GoString() string { return "attachment.Encrypter" }
+
 // NewEncrypter encrypts plain under a new key. r is the source of the key; nil
 // is crypto/rand. The error has the class fail.Random.
 func NewEncrypter(r io.Reader, plain io.Reader) (*Encrypter, error) {
@@ -131,6 +137,12 @@ type Decrypter struct {
 	want   [sha256.Size]byte
 	err    error
 }
+
+// String does not show the key.
+func (*Decrypter) String() string { return "attachment.Decrypter" }
+
+// GoString does not show the key.
+func (*Decrypter) GoString() string { return "attachment.Decrypter" }
 
 // NewDecrypter decrypts the ciphertext of a file. Errors: fail.Version for
 // another version or algorithm, fail.Encoding, fail.Format, also if there is

@@ -87,6 +87,11 @@ func TestIV(t *testing.T) {
 	if s := fmt.Sprintf("%v %+v %#v %v", a, a, a, a.Key); strings.Contains(s, a.Key.Key) {
 		t.Error("the key is printed")
 	}
+	e, _ := NewEncrypter(nil, nil)
+	d, _ := NewDecrypter(a, nil)
+	if s := fmt.Sprintf("%v %+v %#v %v %+v %#v", e, e, e, d, d, d); strings.Contains(s, e.info.Key.Key) || len(s) > 200 {
+		t.Errorf("a stream prints as %q", s)
+	}
 }
 
 func TestRefusals(t *testing.T) {

@@ -80,6 +80,12 @@ type Initiator struct {
 	done    bool
 }
 
+// String does not show the keys.
+func (*Initiator) String() string { return "channel.Initiator" }
+
+// GoString does not show the keys.
+func (*Initiator) GoString() string { return "channel.Initiator" }
+
 // Initiate begins a channel to the key of a QR code and encrypts the first
 // message. Randomness is crypto/rand's. Errors: fail.Key, fail.Size.
 //
@@ -157,6 +163,12 @@ type Accepted struct {
 	code    CheckCode
 	done    bool
 }
+
+// String does not show the keys.
+func (*Accepted) String() string { return "channel.Accepted" }
+
+// GoString does not show the keys.
+func (*Accepted) GoString() string { return "channel.Accepted" }
 
 // Accept reads the first message. Errors: fail.Encoding, fail.Format,
 // fail.Size, fail.Key, fail.MAC. The key may be used for one channel only; it

@@ -10,8 +10,6 @@
 // No error text holds key material, plaintext or received bytes.
 package fail
 
-import "fmt"
-
 // Class is a class of failure. It is an error itself, so that it can be the
 // target of errors.Is.
 type Class string
@@ -72,8 +70,3 @@ func (e *Error) Unwrap() error { return e.Class }
 
 // New returns an error of the class for what.
 func New(c Class, what string) error { return &Error{Class: c, What: what} }
-
-// Newf is New with a format.
-func Newf(c Class, format string, args ...any) error {
-	return &Error{Class: c, What: fmt.Sprintf(format, args...)}
-}

@@ -174,9 +174,6 @@ func (r *Reader) Count(limit, size int) int {
 	return int(n)
 }
 
-// Left is the number of bytes not yet read.
-func (r *Reader) Left() int { return len(r.b) }
-
 // Fail marks the input as malformed.
 func (r *Reader) Fail() { r.bad, r.b = true, nil }
 
