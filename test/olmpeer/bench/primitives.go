@@ -12,8 +12,6 @@ import (
 	"encoding/base64"
 	"runtime"
 	"time"
-
-	"filippo.io/edwards25519"
 )
 
 // primitive is something that the operations are made of.
@@ -56,13 +54,12 @@ var (
 	edKey     = ed25519.NewKeyFromSeed(make([]byte, 32))
 	edSig     = ed25519.Sign(edKey, buf4096[:200])
 	aesBlock  = must(aes.NewCipher(make([]byte, 32)))
-	scalar    = must(edwards25519.NewScalar().SetBytesWithClamping(x25519Key.Bytes()))
 )
 
 var primitives = []primitive{
 	{"X25519 key generation, crypto/ecdh", repeat(func() { must(ecdh.X25519().GenerateKey(rand.Reader)) })},
 	{"X25519 exchange, crypto/ecdh", repeat(func() { must(x25519Key.ECDH(x25519Key.PublicKey())) })},
-	{"base-point multiplication and encoding, edwards25519", repeat(func() { new(edwards25519.Point).ScalarBaseMult(scalar).Bytes() })},
+	{"Ed25519 key of a seed, crypto/ed25519", repeat(func() { ed25519.NewKeyFromSeed(buf4096[:32]) })},
 	{"Ed25519 signature of 200 B, crypto/ed25519", repeat(func() { ed25519.Sign(edKey, buf4096[:200]) })},
 	{"Ed25519 signature of 4 KiB, crypto/ed25519", repeat(func() { ed25519.Sign(edKey, buf4096) })},
 	{"Ed25519 verification of 200 B, crypto/ed25519", repeat(func() { ed25519.Verify(edPublic, buf4096[:200], edSig) })},
