@@ -99,7 +99,7 @@ func (d *DB) take() []*Pending {
 // commit is the one goroutine that writes.
 func (d *DB) commit() {
 	defer close(d.done)
-	w := &writer{d: d}
+	w := &writer{connection: connection{pool: d.writers}, d: d}
 	defer w.drop()
 	for {
 		batch := d.take()
@@ -110,11 +110,10 @@ func (d *DB) commit() {
 	}
 }
 
-// writer is the one connection that writes, with its statements.
+// writer is the one connection that writes.
 type writer struct {
-	d     *DB
-	conn  *sql.Conn
-	stmts map[string]*sql.Stmt
+	connection
+	d *DB
 }
 
 // The steps around writes, by engine alike.
@@ -145,7 +144,7 @@ func (w *writer) write(batch []*Pending) {
 // returned is that of the transaction as a whole.
 func (w *writer) transaction(batch []*Pending, errs []error) error {
 	ctx := context.Background()
-	if err := w.connect(ctx); err != nil {
+	if err := w.open(ctx); err != nil {
 		return err
 	}
 	begin := "BEGIN"
@@ -203,41 +202,4 @@ func (w *writer) run(p *Pending) (err error) {
 		}
 	}()
 	return p.f(tx)
-}
-
-func (w *writer) connect(ctx context.Context) error {
-	if w.conn != nil {
-		return nil
-	}
-	conn, err := w.d.writers.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	w.conn, w.stmts = conn, map[string]*sql.Stmt{}
-	return nil
-}
-
-func (w *writer) statement(ctx context.Context, query string) (*sql.Stmt, error) {
-	if s := w.stmts[query]; s != nil {
-		return s, nil
-	}
-	s, err := w.conn.PrepareContext(ctx, query)
-	if err == nil {
-		w.stmts[query] = s
-	}
-	return s, err
-}
-
-// drop gives the connection up: after a failure the next batch starts with a new one.
-func (w *writer) drop() {
-	if w.conn == nil {
-		return
-	}
-	for _, s := range w.stmts {
-		s.Close()
-	}
-	// Close it for good, whatever state it is in.
-	_ = w.conn.Raw(func(any) error { return errDrop })
-	w.conn.Close()
-	w.conn = nil
 }

@@ -56,8 +56,9 @@ type DB struct {
 	engine  Engine
 	readers *sql.DB
 	writers *sql.DB
-	reads   *statements
-	max     int
+	// idle are the connections for reading that nobody uses.
+	idle chan *connection
+	max  int
 
 	mu     sync.Mutex
 	queue  []*Pending
@@ -102,7 +103,10 @@ func Open(ctx context.Context, address string, o Options) (*DB, error) {
 		d.closePools()
 		return nil, fmt.Errorf("open database: %w", err)
 	}
-	d.reads = newStatements(d.readers)
+	d.idle = make(chan *connection, o.Readers)
+	for range o.Readers {
+		d.idle <- &connection{pool: d.readers}
+	}
 	go d.commit()
 	return d, nil
 }
@@ -174,7 +178,9 @@ func (d *DB) Close() error {
 	if !first {
 		return nil
 	}
-	d.reads.close()
+	for range cap(d.idle) { // waits for reads that are under way
+		(<-d.idle).drop()
+	}
 	return d.closePools()
 }
 
@@ -190,68 +196,88 @@ func (d *DB) closePools() error {
 
 // View runs a read on a snapshot: it sees all that was committed when it started
 // and nothing that comes after. Errors of f are handed back; the disk's and the
-// server's are wrapped in ErrUnavailable.
+// server's are wrapped in ErrUnavailable. f must not call View: readers that wait
+// for readers would wait for ever.
 func (d *DB) View(ctx context.Context, f func(*Tx) error) error {
-	t, err := d.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: d.engine == PostgreSQL, Isolation: d.snapshot()})
-	if err != nil {
-		return classify(err)
+	var c *connection
+	select {
+	case c = <-d.idle:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-d.done:
+		return ErrClosed
 	}
-	defer t.Rollback()
-	tx := &Tx{ctx: ctx, engine: d.engine, prepare: func(query string) (*sql.Stmt, error) {
-		s, err := d.reads.get(ctx, query)
-		if err != nil {
-			return nil, err
+	defer func() { d.idle <- c }()
+	err := classify(c.read(ctx, d.engine, f))
+	if err != nil && (errors.Is(err, ErrUnavailable) || ctx.Err() != nil) {
+		c.drop() // whatever state it is in; the next read opens a new one
+	}
+	return err
+}
+
+func (c *connection) read(ctx context.Context, engine Engine, f func(*Tx) error) error {
+	if err := c.open(ctx); err != nil {
+		return err
+	}
+	begin := "BEGIN"
+	if engine == PostgreSQL {
+		begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+	}
+	if _, err := c.conn.ExecContext(ctx, begin); err != nil {
+		return err
+	}
+	defer func() {
+		if c.conn != nil {
+			if _, err := c.conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); err != nil {
+				c.drop()
+			}
 		}
-		return t.StmtContext(ctx, s), nil
-	}}
-	err = f(tx)
-	tx.over = true
-	return classify(err)
+	}()
+	tx := &Tx{ctx: ctx, engine: engine, prepare: func(query string) (*sql.Stmt, error) { return c.statement(ctx, query) }}
+	defer func() { tx.over = true }()
+	return f(tx)
 }
 
-func (d *DB) snapshot() sql.IsolationLevel {
-	if d.engine == PostgreSQL {
-		return sql.LevelRepeatableRead
+// connection is one connection with its prepared statements, whose number is
+// bounded by the SQL constants of the program. It is for one goroutine at a time.
+type connection struct {
+	pool  *sql.DB
+	conn  *sql.Conn
+	stmts map[string]*sql.Stmt
+}
+
+func (c *connection) open(ctx context.Context) error {
+	if c.conn != nil {
+		return nil
 	}
-	return sql.LevelDefault
-}
-
-// statements are prepared statements by their text; the number is bounded by the
-// SQL constants of the program.
-type statements struct {
-	pool *sql.DB
-	mu   sync.RWMutex
-	all  map[string]*sql.Stmt
-}
-
-func newStatements(pool *sql.DB) *statements {
-	return &statements{pool: pool, all: map[string]*sql.Stmt{}}
-}
-
-func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
-	s.mu.RLock()
-	stmt := s.all[query]
-	s.mu.RUnlock()
-	if stmt != nil {
-		return stmt, nil
+	conn, err := c.pool.Conn(ctx)
+	if err != nil {
+		return err
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if stmt := s.all[query]; stmt != nil {
-		return stmt, nil
+	c.conn, c.stmts = conn, map[string]*sql.Stmt{}
+	return nil
+}
+
+func (c *connection) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := c.stmts[query]; s != nil {
+		return s, nil
 	}
-	stmt, err := s.pool.PrepareContext(ctx, query)
+	s, err := c.conn.PrepareContext(ctx, query)
 	if err == nil {
-		s.all[query] = stmt
+		c.stmts[query] = s
 	}
-	return stmt, err
+	return s, err
 }
 
-func (s *statements) close() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, stmt := range s.all {
-		stmt.Close()
+// drop gives the connection up for good, whatever state it is in.
+func (c *connection) drop() {
+	if c.conn == nil {
+		return
 	}
-	clear(s.all)
+	for _, s := range c.stmts {
+		s.Close()
+	}
+	_ = c.conn.Raw(func(any) error { return errDrop })
+	c.conn.Close()
+	c.conn = nil
 }
