@@ -23,7 +23,7 @@ var floors = map[string][]string{
 	// export; ciphers and key derivations of its extension.
 	"e2ee": {"pure", "matrix", "e2ee", "filippo.io/edwards25519", "golang.org/x/crypto"},
 	// Machinery: drivers of databases, metrics.
-	"infra":    {"std", "infra", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/prometheus"},
+	"infra": {"std", "infra", "modernc.org/sqlite", "github.com/jackc/pgx/v5", "github.com/prometheus"},
 	// Domains: a bounded cache.
 	"server":   {"std", "matrix", "infra", "server", "github.com/go-json-experiment/json", "golang.org/x/crypto", "github.com/hashicorp/golang-lru/v2"},
 	"edge":     {"std", "matrix", "infra", "server", "edge", "github.com/go-json-experiment/json"},

@@ -13,9 +13,9 @@ if ! echo '#include <olm/olm.h>' | cc -E -x c - >/dev/null 2>&1; then
     $root apt-get install -y --no-install-recommends gcc libc6-dev libolm-dev
 fi
 
-if ! command -v node >/dev/null; then
-    echo "setup.sh: node 18 or later is needed; install it first" >&2
-    exit 1
+if ! command -v npm >/dev/null; then
+    $root apt-get update
+    $root apt-get install -y --no-install-recommends nodejs npm
 fi
 cd node
 npm ci --no-audit --no-fund
