@@ -137,12 +137,15 @@ func (r *bigRoom) conflict(t testing.TB, forks, changes int, same, kicks bool) (
 // for citations.
 func BenchmarkResolve(b *testing.B) {
 	for _, version := range []string{"1", "11", "12"} {
-		for _, members := range []int{2_000, 10_000, 100_000} {
+		for _, members := range []int{1_000, 2_000, 10_000, 100_000} {
 			for _, shape := range []struct {
 				name           string
 				forks, changes int
 				same, kicks    bool
 			}{{"2x1000", 2, 1000, true, false}, {"2x1000bans", 2, 1000, true, true}, {"10x200", 10, 200, false, false}} {
+				if !shape.same && shape.forks*shape.changes > members {
+					continue // there are not so many members
+				}
 				b.Run(fmt.Sprintf("v%s/%s/members=%d", version, shape.name, members), func(b *testing.B) {
 					r := newBigRoom(b, version, members, 20)
 					c, _ := r.conflict(b, shape.forks, shape.changes, shape.same, shape.kicks)

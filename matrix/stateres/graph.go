@@ -150,7 +150,7 @@ func (g *Graph) names(nodes []int32) []id.Event {
 // that it cites. The events themselves are in it only where others cite them. The
 // error is a *MissingError.
 //
-// Spec: rooms/v2#state-resolution, server-server-api#get_matrixfederationv1event_authroomideventid
+// Spec: rooms/v2#state-resolution, server-server-api#retrieving-event-authorisation-information
 func (g *Graph) Chain(of ...id.Event) ([]id.Event, error) {
 	from, err := g.find(of)
 	if err != nil {
