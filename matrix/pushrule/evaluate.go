@@ -313,8 +313,8 @@ type User struct {
 // events, the outcome is zero. Compiled rules may be evaluated for another user
 // than they were compiled for, if their only mention of the user is the one of the
 // predefined rules: so users without rules of their own can share them. It
-// allocates nothing once the event's properties have been read, but for patterns
-// with * or ? in the body.
+// allocates nothing once the event's properties have been read, but for patterns in
+// the body of more than 255 characters.
 //
 // Spec: client-server-api/modules/push#push-rules
 func (c *Compiled) Evaluate(e *Event, r *RoomState, u User) Outcome {

@@ -69,10 +69,24 @@ func TestGlobAgainstTwin(t *testing.T) {
 // Patterns that make backtracking explode take no longer than others.
 func TestGlobIsNotExponential(t *testing.T) {
 	t.Parallel()
-	pattern, s := strings.Repeat("*a", 100)+"b", strings.Repeat("a", 20_000)
+	pattern, s := strings.Repeat("*a", 500)+"b", strings.Repeat("a", 60_000)
 	g := pushrule.CompileGlob(pattern)
 	if g.Match(s) || g.MatchWord(s) {
 		t.Error("there is no b")
+	}
+}
+
+// Long patterns cross the words of the index.
+func TestLongGlob(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, 62, 63, 64, 65, 127, 128, 129, 300} {
+		text := strings.Repeat("ab", n)[:n]
+		for pattern, want := range map[string]bool{text + "?": true, "*" + text + "x": true, "?" + text: false, text + "*y": false, strings.Repeat("?", n) + "x*": true, strings.Repeat("*?", n): true} {
+			s := "-" + text + "x-"
+			if got := pushrule.CompileGlob(pattern).MatchWord(s); got != want && n > 1 {
+				t.Errorf("%d: %.20q: %v", n, pattern, got)
+			}
+		}
 	}
 }
 

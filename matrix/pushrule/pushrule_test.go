@@ -378,6 +378,13 @@ func TestEditing(t *testing.T) {
 	if _, err := full.Put(pushrule.Override, pushrule.Rule{ID: "7"}, "", ""); err != nil {
 		t.Errorf("replacing one of many: %v", err)
 	}
+	large := pushrule.Ruleset{}
+	for i := range 400 {
+		large[pushrule.Override] = append(large[pushrule.Override], pushrule.Rule{ID: fmt.Sprint(i), Conditions: []pushrule.Condition{{Kind: pushrule.EventMatch, Pattern: strings.Repeat("x", 600)}}})
+	}
+	if got, err := large.Put(pushrule.Override, pushrule.Rule{ID: "n"}, "", ""); err == nil || len(got[pushrule.Override]) != 400 {
+		t.Error("more than the bound of bytes")
+	}
 	for k := range pushrule.Kinds {
 		if got, ok := pushrule.ParseKind(k.String()); got != k || !ok {
 			t.Errorf("kind %s", k)

@@ -243,8 +243,13 @@ func (s Ruleset) Delete(k Kind, ruleID string) (Ruleset, error) {
 	return s, nil
 }
 
-// MaxRules bounds the rules of one user's own.
-const MaxRules = 1000
+// Bounds of one user's rules.
+const (
+	// MaxRules is how many a user may have beside the predefined ones of a kind.
+	MaxRules = 1000
+	// MaxSize is the longest that all of them may be as JSON, in bytes.
+	MaxSize = 256 << 10
+)
 
 // Put adds or replaces a rule of the user's own. It becomes the next more
 // important one of the rule before, or the next less important one of the rule
@@ -287,8 +292,12 @@ func (s Ruleset) Put(k Kind, r Rule, before, after string) (Ruleset, error) {
 			at = 1
 		}
 	}
-	s[k] = slices.Insert(rules, at, r)
-	return s, nil
+	grown := s
+	grown[k] = slices.Insert(rules, at, r)
+	if len(grown.GlobalJSON()) > MaxSize {
+		return s, invalid("the rules together are longer than %d KiB: delete some", MaxSize>>10)
+	}
+	return grown, nil
 }
 
 // checkRule refuses rules that users may not make.
@@ -338,6 +347,6 @@ func checkRule(k Kind, r Rule) error {
 
 // Bounds on a single rule.
 const (
-	maxPattern    = 1024
+	maxPattern    = 256
 	maxConditions = 100
 )
