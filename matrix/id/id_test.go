@@ -2,6 +2,7 @@ package id_test
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -342,6 +343,33 @@ func FuzzLink(f *testing.F) {
 		again.Action = l.Action
 		if err != nil || !reflect.DeepEqual(again, l) {
 			t.Fatalf("%q reads %+v, is written %q, reads %+v, %v", s, l, l.MatrixTo(), again, err)
+		}
+	})
+}
+
+func FuzzServer(f *testing.F) {
+	for _, s := range []string{"matrix.org", "1.2.3.4:80", "[::1]:8448", "[1234:5678::abcd]", "a:65536", "256.1.1.1", "[", "a_b", "xn--bcher-kva.example"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		name, err := id.ParseServer(s)
+		if err != nil {
+			return
+		}
+		whole := name.Host()
+		if port, ok := name.Port(); ok {
+			again, err := id.ParseServer(fmt.Sprintf("%s:%d", whole, port))
+			if p, _ := again.Port(); err != nil || p != port {
+				t.Fatalf("%q is %q with port %d, and %v", s, whole, port, err)
+			}
+		} else if whole != s {
+			t.Fatalf("%q has the host %q", s, whole)
+		}
+		if again, err := id.ParseServer(whole); err != nil || again.Host() != whole {
+			t.Fatalf("the host %q of %q: %v", whole, s, err)
+		}
+		if ip, ok := name.Literal(); ok && !ip.IsValid() {
+			t.Fatalf("%q is the address %v", s, ip)
 		}
 	})
 }
