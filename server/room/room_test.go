@@ -45,6 +45,11 @@ type world struct {
 
 func open(t testing.TB, d *db.DB) *world {
 	t.Helper()
+	return openWith(t, d, 3, 100) // so that rooms and events come and go
+}
+
+func openWith(t testing.TB, d *db.DB, rooms, events int) *world {
+	t.Helper()
 	last, err := room.Migrate(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
@@ -54,7 +59,7 @@ func open(t testing.TB, d *db.DB) *world {
 	w := &world{db: d, streams: stream.NewSet(stream.Token{stream.Events: last})}
 	w.Engine, err = room.Open(t.Context(), room.Config{
 		Server: "example.org", KeyID: "ed25519:1", Key: ed25519.NewKeyFromSeed([]byte(strings.Repeat("k", 32))),
-		Now: now, Rooms: 3, Events: 100,
+		Now: now, Rooms: rooms, Events: events,
 		Published: func(_ id.Room, events []*room.Event) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
