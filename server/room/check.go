@@ -11,6 +11,7 @@ import (
 	"github.com/hanse-im/hanse/infra/db"
 	"github.com/hanse-im/hanse/matrix/event"
 	"github.com/hanse-im/hanse/matrix/id"
+	"github.com/hanse-im/hanse/matrix/stateres"
 )
 
 // Check computes everything that is stored twice a second time, from the events,
@@ -50,15 +51,16 @@ type checker struct {
 	room   id.Room
 	report func(format string, args ...any)
 
-	state   map[place]int64 // as the events make it
-	members map[string]string
-	ends    map[int64]bool
-	nids    map[id.Event]int64
+	events map[id.Event]*Event
+	// after is the state behind each event, as the events make it; messages share
+	// their predecessor's.
+	after map[int64]map[place]int64
+	ends  map[int64]bool
 }
 
 func (c *checker) check(ctx context.Context) error {
-	c.state, c.members, c.ends, c.nids = map[place]int64{}, map[string]string{}, map[int64]bool{}, map[id.Event]int64{}
-	events, _, _, err := c.engine.Timeline(ctx, c.room, TimelineRequest{From: 0, To: 1<<63 - 1, Limit: 1<<31 - 2})
+	c.events, c.after, c.ends = map[id.Event]*Event{}, map[int64]map[place]int64{}, map[int64]bool{}
+	events, _, _, err := c.engine.Timeline(ctx, c.room, TimelineRequest{From: 0, To: 1<<63 - 1, Limit: 1<<31 - 2, All: true})
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func (c *checker) check(ctx context.Context) error {
 		if err := c.event(ctx, ev); err != nil {
 			return err
 		}
-		last = ev.NID
+		last = max(last, ev.NID)
 	}
 	return c.stored(ctx, last)
 }
@@ -77,36 +79,88 @@ func (c *checker) event(ctx context.Context, ev *Event) error {
 	if ev.Room() != c.room {
 		c.report("event %s says that it is of room %s", ev.PDU, ev.Room())
 	}
-	if ev.RedactedBy == nil && ev.CheckContentHash() != nil {
-		c.report("event %s: %v", ev.PDU, ev.CheckContentHash())
+	var prev []int64
+	for _, ref := range ev.PrevEvents() {
+		if before := c.events[ref]; before != nil {
+			prev = append(prev, before.NID)
+		} else {
+			c.report("event %s follows %s, which is not there before it", ev.PDU, ref)
+		}
 	}
-	before, err := c.places(ctx, ev.Snapshot)
+	state, err := c.resolve(prev)
 	if err != nil {
 		return err
 	}
-	if !maps.Equal(before, c.state) {
-		c.report("event %s: the state before it has %d entries, the events make %d, or other ones", ev.PDU, len(before), len(c.state))
+	if err := c.compare(ctx, ev, "before", ev.Snapshot, state); err != nil {
+		return err
 	}
-	for _, prev := range ev.PrevEvents() {
-		if nid, ok := c.nids[prev]; ok {
+	c.events[ev.ID()] = ev
+	if key, ok := ev.StateKey(); ok && !ev.Rejected {
+		state = maps.Clone(state)
+		state[place{ev.Type(), key}] = ev.NID
+	}
+	c.after[ev.NID] = state
+	if err := c.compare(ctx, ev, "behind", ev.After, state); err != nil {
+		return err
+	}
+	if !ev.Rejected && !ev.SoftFailed {
+		for _, nid := range prev {
 			delete(c.ends, nid)
-		} else {
-			c.report("event %s follows %s, which is not there before it", ev.PDU, prev)
 		}
-	}
-	c.ends[ev.NID], c.nids[ev.ID()] = true, ev.NID
-	if key, ok := ev.StateKey(); ok {
-		c.state[place{ev.Type(), key}] = ev.NID
-		if ev.Type() == event.TypeMember {
-			m, err := ev.Member()
-			if err != nil {
-				c.report("event %s: %v", ev.PDU, err)
-				return nil
-			}
-			c.members[key] = m.Membership
-		}
+		c.ends[ev.NID] = true
 	}
 	return nil
+}
+
+func (c *checker) compare(ctx context.Context, ev *Event, where string, snapshot int64, want map[place]int64) error {
+	got, err := c.places(ctx, snapshot)
+	if err == nil && !maps.Equal(got, want) {
+		c.report("event %s: the state %s it has %d entries, the events make %d, or other ones", ev.PDU, where, len(got), len(want))
+	}
+	return err
+}
+
+// resolve is the resolution of the states behind events.
+func (c *checker) resolve(after []int64) (map[place]int64, error) {
+	if len(after) == 0 {
+		return map[place]int64{}, nil
+	}
+	same := true
+	for _, nid := range after[1:] {
+		same = same && maps.Equal(c.after[nid], c.after[after[0]])
+	}
+	if same {
+		return c.after[after[0]], nil
+	}
+	byNID := map[int64]*Event{}
+	for _, e := range c.events {
+		byNID[e.NID] = e
+	}
+	var states []stateres.StateMap
+	for _, nid := range after {
+		m := stateres.StateMap{}
+		for p, e := range c.after[nid] {
+			m[stateres.Key{Type: p.typ, StateKey: p.key}] = byNID[e].ID()
+		}
+		states = append(states, m)
+	}
+	won, err := stateres.ResolveMaps(byNID[after[0]].Rules(), states, func(ids []id.Event) ([]*event.PDU, error) {
+		out := make([]*event.PDU, len(ids))
+		for i, e := range ids {
+			if found := c.events[e]; found != nil {
+				out[i] = found.PDU
+			}
+		}
+		return out, nil
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := map[place]int64{}
+	for k, e := range won {
+		out[place{k.Type, k.StateKey}] = c.events[e].NID
+	}
+	return out, nil
 }
 
 // places reads a state as it is stored.
@@ -164,21 +218,34 @@ func (c *checker) stored(ctx context.Context, last int64) error {
 	if err != nil {
 		return err
 	}
-	if !maps.Equal(current, c.state) {
-		c.report("the current state has %d entries, the events make %d, or other ones", len(current), len(c.state))
-	}
 	if moved != last {
 		c.report("the last event is %d, the room says %d", last, moved)
 	}
-	var ends []string
-	for _, e := range slices.Sorted(maps.Keys(c.ends)) {
-		ends = append(ends, strconv.FormatInt(e, 10))
+	ends := slices.Sorted(maps.Keys(c.ends))
+	var names []string
+	for _, e := range ends {
+		names = append(names, strconv.FormatInt(e, 10))
 	}
-	if got := strings.Split(text, ","); !slices.Equal(got, ends) {
-		c.report("the forward extremities are %v, the room says %v", ends, got)
+	if got := strings.Split(text, ","); !slices.Equal(got, names) {
+		c.report("the forward extremities are %v, the room says %v", names, got)
 	}
-	if !maps.Equal(members, c.members) {
-		c.report("the memberships are %v, the events make %v", members, c.members)
+	state, err := c.resolve(ends)
+	if err != nil {
+		return err
+	}
+	if !maps.Equal(current, state) {
+		c.report("the current state has %d entries, the events make %d, or other ones", len(current), len(state))
+	}
+	want := map[string]string{}
+	for _, e := range c.events {
+		if key, ok := e.StateKey(); ok && e.Type() == event.TypeMember && state[place{e.Type(), key}] == e.NID {
+			if m, err := e.Member(); err == nil {
+				want[key] = m.Membership
+			}
+		}
+	}
+	if !maps.Equal(members, want) {
+		c.report("the memberships are %v, the events make %v", members, want)
 	}
 	return nil
 }

@@ -92,10 +92,23 @@ type Event struct {
 	NID int64
 	// Snapshot is the number of the state before the event.
 	Snapshot int64
+	// After is the number of the state behind the event.
+	After int64
+	// Rejected and SoftFailed events are in no timeline.
+	//
+	// Spec: server-server-api#rejection, server-server-api#soft-failure
+	Rejected, SoftFailed bool
 	// RedactedBy is the event that redacted this one, which is then in its redacted
 	// form; nil if none did.
 	RedactedBy *event.PDU
 }
+
+// The flags of events on disk.
+const (
+	flagRejected = 1 << iota
+	flagSoftFailed
+	flagState
+)
 
 // Migrate brings the tables up to date and gives the last position of the stream
 // of events, where the streams go on.

@@ -19,7 +19,7 @@ func isNoRows(err error) bool { return errors.Is(err, db.ErrNoRows) }
 
 func emptyTree() statetree.Tree { return statetree.Empty() }
 
-const sqlEvents = `SELECT e.nid, e.ord, e.snapshot, e.json, r.version, COALESCE(d.redaction, 0), COALESCE(b.json, e.json)
+const sqlEvents = `SELECT e.nid, e.ord, e.snapshot, e.after, e.flags, e.json, r.version, COALESCE(d.redaction, 0), COALESCE(b.json, e.json)
 	FROM room_events e JOIN room_rooms r ON r.nid = e.room
 	LEFT JOIN room_redactions d ON d.target = e.id LEFT JOIN room_events b ON b.nid = d.redaction `
 
@@ -28,10 +28,11 @@ func scan(row interface{ Scan(...any) error }) (*Event, error) {
 	e := &Event{}
 	var text, by []byte
 	var version string
-	var redaction int64
-	if err := row.Scan(&e.NID, &e.Order, &e.Snapshot, &text, &version, &redaction, &by); err != nil {
+	var redaction, flags int64
+	if err := row.Scan(&e.NID, &e.Order, &e.Snapshot, &e.After, &flags, &text, &version, &redaction, &by); err != nil {
 		return nil, err
 	}
+	e.Rejected, e.SoftFailed = flags&flagRejected != 0, flags&flagSoftFailed != 0
 	rules, ok := roomver.Lookup(version)
 	if !ok {
 		return nil, fmt.Errorf("event %d: room version %q is not known", e.NID, version)
@@ -103,6 +104,8 @@ func (e *Engine) ByID(ctx context.Context, room id.Room, ids []id.Event) (out []
 type TimelineRequest struct {
 	From, To stream.Position
 	Backward bool
+	// All takes in events that were rejected or have failed softly.
+	All bool
 	// Limit is how many events to give at most, at least 1.
 	Limit int
 }
@@ -115,8 +118,12 @@ func (e *Engine) Timeline(ctx context.Context, room id.Room, q TimelineRequest) 
 	if q.Backward {
 		low, high, order = q.To, q.From, "DESC"
 	}
+	hidden := int64(flagRejected | flagSoftFailed)
+	if q.All {
+		hidden = 0
+	}
 	err = e.db.View(ctx, func(tx *db.Tx) error {
-		for row, err := range tx.Query(sqlEvents+`WHERE r.id = $1 AND e.ord > $2 AND e.ord <= $3 ORDER BY e.ord `+order+` LIMIT $4`, string(room), int64(low), int64(high), q.Limit+1) {
+		for row, err := range tx.Query(sqlEvents+`WHERE r.id = $1 AND e.ord > $2 AND e.ord <= $3 AND (e.flags & $5) = 0 ORDER BY e.ord `+order+` LIMIT $4`, string(room), int64(low), int64(high), q.Limit+1, hidden) {
 			if err != nil {
 				return err
 			}
@@ -153,6 +160,9 @@ func (e *Engine) Visible(ctx context.Context, room id.Room, user id.User, events
 	states := map[int64]view{}
 	var out []*Event
 	for _, ev := range events {
+		if ev.Rejected || ev.SoftFailed {
+			continue
+		}
 		state, ok := states[ev.Snapshot]
 		if !ok {
 			if state, err = e.stateAt(ctx, ev.Rules(), ev.Snapshot); err != nil {

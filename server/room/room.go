@@ -33,6 +33,8 @@ type Room struct {
 	nid    int64
 	rules  *roomver.Rules
 	head   head
+	// forks is what resolving them needs; nil until the room has had one.
+	forks *forks
 	// broken: a write has failed, so what is in memory is ahead of the disk.
 	broken atomic.Bool
 }
@@ -53,6 +55,8 @@ type end struct {
 	nid   int64
 	ref   event.Ref
 	depth int64
+	// after is the state behind the event.
+	after int64
 }
 
 // acquire gives the aggregate of a room to work with, and what to call after.
@@ -125,7 +129,11 @@ func (r *Room) load(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			r.head.ends = append(r.head.ends, end{nid: nid, ref: event.RefTo(p), depth: p.Depth()})
+			at := end{nid: nid, ref: event.RefTo(p), depth: p.Depth()}
+			if err := tx.Get(`SELECT after FROM room_events WHERE nid = $1`, db.Args(nid), &at.after); err != nil {
+				return err
+			}
+			r.head.ends = append(r.head.ends, at)
 		}
 		var err error
 		way, err = changes(tx, r.head.snapshot)
@@ -174,11 +182,19 @@ func (e *Engine) tree(way []change) (tree statetree.Tree, n int, err error) {
 		n--
 	}
 	for i := n - 1; i >= 0; i-- {
-		if tree, err = tree.Set(way[i].place, way[i].event); err != nil {
+		if tree, err = changed(tree, way[i].place, way[i].event); err != nil {
 			return statetree.Tree{}, 0, err
 		}
 	}
 	return tree, n, nil
+}
+
+// changed is the state with one entry changed; event 0 takes it away.
+func changed(tree statetree.Tree, place, event int64) (statetree.Tree, error) {
+	if event == 0 {
+		return tree.Delete(place)
+	}
+	return tree.Set(place, event)
 }
 
 // treeAt is the state that a snapshot stands for.
@@ -294,6 +310,24 @@ func (x *keyIndex) look(ctx context.Context, d *db.DB, p place) (nid int64, ok b
 	}
 	x.cache.Add(p, nid)
 	return nid, true, nil
+}
+
+// name is the place that a number stands for.
+func (x *keyIndex) name(ctx context.Context, d *db.DB, nid int64) (p place, err error) {
+	x.mu.Lock()
+	for fresh, n := range x.fresh {
+		if n == nid {
+			p = fresh
+		}
+	}
+	x.mu.Unlock()
+	if p != (place{}) {
+		return p, nil
+	}
+	err = d.View(ctx, func(tx *db.Tx) error {
+		return tx.Get(`SELECT type, state_key FROM room_keys WHERE nid = $1`, db.Args(nid), &p.typ, &p.key)
+	})
+	return p, err
 }
 
 // intern gives a place its number. Every write that uses it must insert it unless

@@ -617,7 +617,7 @@ func TestFailedWrites(t *testing.T) {
 		// were built on it.
 		next := timeline(t, w, r)[len(timeline(t, w, r))-1].NID + 1
 		if err := w.db.Update(t.Context(), func(tx *db.Tx) error {
-			return tx.Exec(`INSERT INTO room_events (nid, room, id, ord, snapshot, json) VALUES ($1, 0, 'x', -1, 0, $2)`, next, []byte("{}"))
+			return tx.Exec(`INSERT INTO room_events (nid, room, id, ord, snapshot, after, flags, json) VALUES ($1, 0, 'x', -1, 0, 0, 0, $2)`, next, []byte("{}"))
 		}); err != nil {
 			t.Fatal(err)
 		}

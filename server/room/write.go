@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -23,7 +22,7 @@ import (
 const checkpointEvery = 64
 
 // maxPrev bounds the extremities that one event closes.
-const maxPrev = 10
+const maxPrev = event.MaxPrevEvents
 
 // errOvertaken says that the event that a write follows never got to the disk.
 var errOvertaken = errors.New("an earlier write of the room has failed")
@@ -35,9 +34,28 @@ type extension struct {
 	after   head
 	entries []entry
 	fresh   map[int64]*event.PDU
+	// derived are states that no event made: resolved ones.
+	derived []derived
+	// members are changes of membership that come with a resolved state.
+	members []memberChange
 	// create: the room is new.
 	create bool
 	txn    *Txn
+}
+
+// derived is a state that is another with one entry changed.
+type derived struct {
+	nid, parent, place, event int64
+	key                       place
+	tree                      statetree.Tree
+	store                     bool
+}
+
+// memberChange says which event is a user's membership now; nil for none.
+type memberChange struct {
+	user  string
+	event *event.PDU
+	nid   int64
 }
 
 // entry is one event of an extension with what is written for it.
@@ -50,6 +68,9 @@ type entry struct {
 	tree     statetree.Tree // of that state
 	store    bool           // and it is to be stored
 	redacts  id.Event
+	// aside: the event does not change the current state by itself: it was rejected,
+	// has failed softly, or stands on a fork.
+	aside bool
 }
 
 // begin starts an extension. Room.mu is held until it is submitted or given up.
@@ -83,7 +104,10 @@ func (x *extension) add(ctx context.Context, d Draft) (*Event, error) {
 	if r.rules.SignedByEventIDServer {
 		b.ID = newEventID(r.engine.cfg.Server)
 	}
-	closed := x.after.ends[:min(len(x.after.ends), maxPrev)]
+	closed := x.after.ends
+	if len(closed) > maxPrev {
+		return nil, fault.New(fault.Unavailable, "the room has %d loose ends, more than an event can join", len(closed))
+	}
 	for _, e := range closed {
 		b.PrevEvents = append(b.PrevEvents, e.ref)
 		b.Depth = max(b.Depth, min(e.depth+1, canonjson.MaxInt))
@@ -102,7 +126,7 @@ func (x *extension) add(ctx context.Context, d Draft) (*Event, error) {
 		}
 		return nil, unavailable("authorise event", err)
 	}
-	return x.append(ctx, p, len(closed))
+	return x.append(ctx, p)
 }
 
 // refusedEvent says why an event could not be built.
@@ -120,9 +144,9 @@ func refusedEvent(err error) error {
 	return fault.New(fault.Invalid, "%v", bad)
 }
 
-// append takes an event that is allowed into the extension; it closes the first
-// extremities.
-func (x *extension) append(ctx context.Context, p *event.PDU, closed int) (*Event, error) {
+// append takes an event that is allowed and follows all extremities into the
+// extension.
+func (x *extension) append(ctx context.Context, p *event.PDU) (*Event, error) {
 	r := x.room
 	nid := r.engine.nextEvent.Add(1)
 	x.entries = append(x.entries, entry{event: &Event{PDU: p, NID: nid, Snapshot: x.after.snapshot}})
@@ -142,11 +166,10 @@ func (x *extension) append(ctx context.Context, p *event.PDU, closed int) (*Even
 			at.store, x.after.changes = true, 0
 		}
 	}
-	if p.Redacts() != "" {
-		at.redacts = p.Redacts()
-	}
+	at.redacts = p.Redacts()
+	at.event.After = x.after.snapshot
 	x.fresh[nid] = p
-	x.after.ends = append(slices.Clone(x.after.ends[closed:]), end{nid: nid, ref: event.RefTo(p), depth: p.Depth()})
+	x.after.ends = []end{{nid: nid, ref: event.RefTo(p), depth: p.Depth(), after: x.after.snapshot}}
 	x.after.last = nid
 	return at.event, nil
 }
@@ -165,6 +188,7 @@ func (x *extension) submit() func() error {
 		n.event.Order = n.ticket.Position
 		if n.placeNID != 0 {
 			r.engine.events.Add(n.event.NID, n.event.PDU)
+			r.forks.add(n.event)
 		}
 	}
 	var kept []func()
@@ -184,13 +208,16 @@ func (x *extension) submit() func() error {
 		for _, keep := range kept {
 			keep()
 		}
+		for _, d := range x.derived {
+			r.engine.keys.written(d.key, d.place)
+		}
 		readable := make(chan struct{})
 		for i, n := range x.entries {
 			if n.placeNID != 0 {
 				r.engine.keys.written(n.place, n.placeNID)
 			}
 			n.ticket.Finish(func() {
-				if published := r.engine.cfg.Published; published != nil {
+				if published := r.engine.cfg.Published; published != nil && !n.event.Rejected && !n.event.SoftFailed {
 					published(r.id, []*Event{n.event})
 				}
 				if i == len(x.entries)-1 {
@@ -206,7 +233,7 @@ func (x *extension) submit() func() error {
 const (
 	sqlNewRoom     = `INSERT INTO room_rooms (nid, id, version, snapshot, last, ends) VALUES ($1, $2, $3, 0, 0, '')`
 	sqlMoveRoom    = `UPDATE room_rooms SET snapshot = $2, last = $3, ends = $4 WHERE nid = $1 AND last = $5`
-	sqlNewEvent    = `INSERT INTO room_events (nid, room, id, ord, snapshot, json) VALUES ($1, $2, $3, $4, $5, $6)`
+	sqlNewEvent    = `INSERT INTO room_events (nid, room, id, ord, snapshot, after, flags, json) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 	sqlNewKey      = `INSERT INTO room_keys (nid, type, state_key) VALUES ($1, $2, $3) ON CONFLICT (type, state_key) DO NOTHING`
 	sqlNewSnapshot = `INSERT INTO room_snapshots (nid, parent, place, event, root) VALUES ($1, $2, $3, $4, $5)`
 	sqlNewNode     = `INSERT INTO room_nodes (nid, data) VALUES ($1, $2)`
@@ -228,6 +255,9 @@ func (x *extension) write(tx *db.Tx, kept *[]func()) error {
 		if err := x.writeEntry(tx, n, kept); err != nil {
 			return fmt.Errorf("%s: %w", n.event.PDU, err)
 		}
+	}
+	if err := x.writeResolved(tx, kept); err != nil {
+		return err
 	}
 	if x.txn != nil {
 		if err := tx.Exec(sqlNewTxn, x.txn.Scope, x.txn.ID, x.after.last); err != nil {
@@ -251,7 +281,7 @@ func (x *extension) write(tx *db.Tx, kept *[]func()) error {
 
 func (x *extension) writeEntry(tx *db.Tx, n entry, kept *[]func()) error {
 	r, e := x.room, n.event
-	if err := tx.Exec(sqlNewEvent, e.NID, r.nid, string(e.ID()), int64(e.Order), e.Snapshot, e.JSON()); err != nil {
+	if err := tx.Exec(sqlNewEvent, e.NID, r.nid, string(e.ID()), int64(e.Order), e.Snapshot, e.After, e.flags(), e.JSON()); err != nil {
 		return err
 	}
 	if n.redacts != "" {
@@ -265,23 +295,13 @@ func (x *extension) writeEntry(tx *db.Tx, n entry, kept *[]func()) error {
 	if err := tx.Exec(sqlNewKey, n.placeNID, n.place.typ, n.place.key); err != nil {
 		return err
 	}
-	var root int64
-	if n.store {
-		var keep func()
-		var err error
-		root, keep, err = n.tree.Store(func(data []byte) (int64, error) {
-			nid := r.engine.nextNode.Add(1)
-			return nid, tx.Exec(sqlNewNode, nid, data)
-		})
-		if err != nil {
-			return err
-		}
-		*kept = append(*kept, keep)
+	if n.snapshot == 0 {
+		return nil // rejected: it makes no state
 	}
-	if err := tx.Exec(sqlNewSnapshot, n.snapshot, e.Snapshot, n.placeNID, e.NID, root); err != nil {
+	if err := x.writeState(tx, derived{nid: n.snapshot, parent: e.Snapshot, place: n.placeNID, event: e.NID, tree: n.tree, store: n.store}, kept); err != nil {
 		return err
 	}
-	if n.place.typ != event.TypeMember {
+	if n.place.typ != event.TypeMember || n.aside {
 		return nil
 	}
 	m, err := e.Member()
@@ -289,6 +309,66 @@ func (x *extension) writeEntry(tx *db.Tx, n entry, kept *[]func()) error {
 		return err
 	}
 	return tx.Exec(sqlSetMember, n.place.key, r.nid, m.Membership, e.NID)
+}
+
+// writeState makes the rows of one state.
+func (x *extension) writeState(tx *db.Tx, d derived, kept *[]func()) error {
+	var root int64
+	if d.store {
+		var keep func()
+		var err error
+		root, keep, err = d.tree.Store(func(data []byte) (int64, error) {
+			nid := x.room.engine.nextNode.Add(1)
+			return nid, tx.Exec(sqlNewNode, nid, data)
+		})
+		if err != nil {
+			return err
+		}
+		*kept = append(*kept, keep)
+	}
+	return tx.Exec(sqlNewSnapshot, d.nid, d.parent, d.place, d.event, root)
+}
+
+// writeResolved makes the rows of resolved states and what follows from them.
+func (x *extension) writeResolved(tx *db.Tx, kept *[]func()) error {
+	for _, d := range x.derived {
+		if err := tx.Exec(sqlNewKey, d.place, d.key.typ, d.key.key); err != nil {
+			return err
+		}
+		if err := x.writeState(tx, d, kept); err != nil {
+			return err
+		}
+	}
+	for _, m := range x.members {
+		if m.event == nil {
+			if err := tx.Exec(`DELETE FROM room_members WHERE user_id = $1 AND room = $2`, m.user, x.room.nid); err != nil {
+				return err
+			}
+			continue
+		}
+		content, err := m.event.Member()
+		if err != nil {
+			return err
+		}
+		if err := tx.Exec(sqlSetMember, m.user, x.room.nid, content.Membership, m.nid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flags is what an event is on disk.
+func (e *Event) flags() (flags int64) {
+	if e.Rejected {
+		flags |= flagRejected
+	}
+	if e.SoftFailed {
+		flags |= flagSoftFailed
+	}
+	if e.IsState() {
+		flags |= flagState
+	}
+	return flags
 }
 
 // writeRedaction notes that an event is redacted, if it is here and the redaction

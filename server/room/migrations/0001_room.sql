@@ -10,13 +10,16 @@ CREATE TABLE room_rooms (
 );
 
 -- ord is the place in the timeline: the stream position, but for events that are
--- filled in from before. snapshot is the state before the event.
+-- filled in from before. snapshot is the state before the event, after the one behind
+-- it. flags: 1 rejected, 2 soft-failed, 4 state event.
 CREATE TABLE room_events (
   nid BIGINT PRIMARY KEY,
   room BIGINT NOT NULL,
   id TEXT NOT NULL UNIQUE,
   ord BIGINT NOT NULL,
   snapshot BIGINT NOT NULL,
+  after BIGINT NOT NULL,
+  flags BIGINT NOT NULL,
   json BYTEA NOT NULL
 );
 CREATE UNIQUE INDEX room_events_timeline ON room_events (room, ord);
@@ -29,7 +32,8 @@ CREATE TABLE room_keys (
   UNIQUE (type, state_key)
 );
 
--- A state is its parent with one entry changed; root is the stored tree of it, or 0.
+-- A state is its parent with one entry changed, or taken away if event is 0; root is
+-- the stored tree of it, or 0.
 CREATE TABLE room_snapshots (
   nid BIGINT PRIMARY KEY,
   parent BIGINT NOT NULL,
