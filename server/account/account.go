@@ -1,5 +1,5 @@
-// Package account keeps the users of this server: their passwords, devices and
-// access tokens. It is the only writer of its tables.
+// Package account keeps the users of this server: their passwords, devices, access
+// tokens, profiles, account data and filters. It is the only writer of its tables.
 //
 // Passwords are stored as argon2id hashes, tokens as SHA-256 hashes of 256 random
 // bits. A wrong password and an unknown user get the same answer after the same
@@ -24,6 +24,7 @@ import (
 	"github.com/hanse-im/hanse/infra/db"
 	"github.com/hanse-im/hanse/matrix/id"
 	"github.com/hanse-im/hanse/server/fault"
+	"github.com/hanse-im/hanse/server/stream"
 )
 
 //go:embed migrations/*.sql
@@ -41,17 +42,37 @@ type Config struct {
 	// TokenLife is how long an access token lives whose client can refresh it; 0 for
 	// five minutes.
 	TokenLife time.Duration
+	// Changed is told of users whose account data has changed, once it can be read;
+	// nil if nobody wants to know. It must be quick and must not call back.
+	Changed func(id.User)
 }
 
 // Accounts keeps the users of one server. It is safe for concurrent use.
 type Accounts struct {
-	cfg    Config
-	db     *db.DB
-	hasher *hasher
+	cfg     Config
+	db      *db.DB
+	streams *stream.Set
+	hasher  *hasher
 }
 
-// Open brings the tables up to date and starts.
-func Open(ctx context.Context, cfg Config, d *db.DB) (*Accounts, error) {
+// Migrate brings the tables up to date and gives the last position of the stream of
+// account data, where the streams go on.
+func Migrate(ctx context.Context, d *db.DB) (last stream.Position, err error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return 0, err
+	}
+	if err := d.Migrate(ctx, "account", files); err != nil {
+		return 0, err
+	}
+	err = d.View(ctx, func(tx *db.Tx) error {
+		return tx.Get(`SELECT COALESCE(MAX(pos), 0) FROM account_data`, nil, &last)
+	})
+	return last, err
+}
+
+// Open starts on tables that Migrate has seen.
+func Open(cfg Config, d *db.DB, streams *stream.Set) *Accounts {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -61,14 +82,7 @@ func Open(ctx context.Context, cfg Config, d *db.DB) (*Accounts, error) {
 	if cfg.TokenLife == 0 {
 		cfg.TokenLife = 5 * time.Minute
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, err
-	}
-	if err := d.Migrate(ctx, "account", files); err != nil {
-		return nil, err
-	}
-	return &Accounts{cfg: cfg, db: d, hasher: newHasher(cfg.Cost, runtime.NumCPU())}, nil
+	return &Accounts{cfg: cfg, db: d, streams: streams, hasher: newHasher(cfg.Cost, runtime.NumCPU())}
 }
 
 // User is an account.
@@ -231,6 +245,11 @@ func (a *Accounts) Deactivate(ctx context.Context, user id.User) error {
 		n, err := tx.ExecCount(`UPDATE account_users SET deactivated = TRUE, password = '', admin = FALSE WHERE user_id = $1 AND NOT deactivated`, string(user))
 		if err != nil || n == 0 {
 			return n, err
+		}
+		for _, table := range []string{`DELETE FROM account_data WHERE user_id = $1`, `DELETE FROM account_profiles WHERE user_id = $1`, `DELETE FROM account_filters WHERE user_id = $1`} {
+			if err := tx.Exec(table, string(user)); err != nil {
+				return n, err
+			}
 		}
 		return n, dropDevices(tx, user, "")
 	})

@@ -16,6 +16,7 @@ import (
 	"github.com/hanse-im/hanse/matrix/id"
 	"github.com/hanse-im/hanse/server/account"
 	"github.com/hanse-im/hanse/server/fault"
+	"github.com/hanse-im/hanse/server/stream"
 )
 
 const (
@@ -28,8 +29,9 @@ var cheap = account.Cost{MemoryKiB: 64, Passes: 1}
 
 type world struct {
 	*account.Accounts
-	db   *db.DB
-	time atomic.Int64 // milliseconds
+	db      *db.DB
+	streams *stream.Set
+	time    atomic.Int64 // milliseconds
 }
 
 func open(t testing.TB, d *db.DB, edit func(*account.Config)) *world {
@@ -40,10 +42,12 @@ func open(t testing.TB, d *db.DB, edit func(*account.Config)) *world {
 	if edit != nil {
 		edit(&cfg)
 	}
-	var err error
-	if w.Accounts, err = account.Open(t.Context(), cfg, d); err != nil {
+	last, err := account.Migrate(t.Context(), d)
+	if err != nil {
 		t.Fatal(err)
 	}
+	w.streams = stream.NewSet(stream.Token{stream.AccountData: last})
+	w.Accounts = account.Open(cfg, d, w.streams)
 	return w
 }
 
