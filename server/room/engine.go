@@ -178,6 +178,11 @@ func errNoRoom(room id.Room) error {
 	return fault.New(fault.NotFound, "there is no room %.255s here", room)
 }
 
+// errNotIn is the answer to who is not in a room, whether or not there is one.
+func errNotIn(room id.Room) error {
+	return fault.New(fault.Forbidden, "you are not in room %.255s", room)
+}
+
 // unavailable turns the database's errors into faults.
 func unavailable(doing string, err error) error {
 	if errors.Is(err, db.ErrUnavailable) || errors.Is(err, errOvertaken) {

@@ -265,7 +265,7 @@ func (e *Engine) StateEvent(ctx context.Context, room id.Room, user id.User, typ
 }
 
 func (e *Engine) readableState(ctx context.Context, room id.Room, user id.User) (view, error) {
-	forbidden := fault.New(fault.Forbidden, "you are not in room %.255s", room)
+	forbidden := errNotIn(room)
 	r, release := e.acquire(room)
 	defer release()
 	current, err := r.snapshot(ctx)

@@ -277,7 +277,8 @@ func TestSendRefuses(t *testing.T) {
 			kind fault.Kind
 			code string
 		}{
-			"unknown room":          {room.Draft{Room: "!nowhere:example.org", Sender: alice, Type: "x", Content: []byte(`{}`)}, fault.NotFound, ""},
+			"unknown room":          {room.Draft{Room: "!nowhere:example.org", Sender: alice, Type: "x", Content: []byte(`{}`)}, fault.Forbidden, ""},
+			"unknown room's member": {room.Draft{Room: "!nowhere:example.org", Sender: alice, Type: event.TypeMember, StateKey: &key, Content: []byte(`{}`)}, fault.NotFound, ""},
 			"not in the room":       {room.Draft{Room: r, Sender: carol, Type: "x", Content: []byte(`{}`)}, fault.Forbidden, ""},
 			"user of elsewhere":     {room.Draft{Room: r, Sender: stranger, Type: "x", Content: []byte(`{}`)}, fault.Forbidden, ""},
 			"no power":              {room.Draft{Room: r, Sender: bob, Type: event.TypeName, StateKey: &key, Content: []byte(`{}`)}, fault.Forbidden, ""},
@@ -296,6 +297,11 @@ func TestSendRefuses(t *testing.T) {
 		}
 		if got := len(timeline(t, w, r)); got != n {
 			t.Errorf("%d events, were %d", got, n)
+		}
+		_, there := w.Send(t.Context(), room.Draft{Room: r, Sender: carol, Type: "x", Content: []byte(`{}`)})
+		_, nowhere := w.Send(t.Context(), room.Draft{Room: "!nowhere:example.org", Sender: carol, Type: "x", Content: []byte(`{}`)})
+		if strings.ReplaceAll(there.Error(), string(r), "R") != strings.ReplaceAll(nowhere.Error(), "!nowhere:example.org", "R") {
+			t.Errorf("a stranger can tell a room that is there: %v and %v", there, nowhere)
 		}
 		first, err := w.Send(t.Context(), room.Draft{Room: r, Sender: alice, Type: event.TypeTopic, StateKey: &key, Content: []byte(`{"topic": "x"}`)})
 		if err != nil {

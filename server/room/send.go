@@ -9,6 +9,7 @@ import (
 	"github.com/hanse-im/hanse/infra/db"
 	"github.com/hanse-im/hanse/matrix/canonjson"
 	"github.com/hanse-im/hanse/matrix/event"
+	"github.com/hanse-im/hanse/matrix/eventauth"
 	"github.com/hanse-im/hanse/matrix/id"
 	"github.com/hanse-im/hanse/matrix/roomver"
 	"github.com/hanse-im/hanse/server/fault"
@@ -50,7 +51,8 @@ type inFlight struct {
 }
 
 // Send puts an event at the end of a room and returns it once it is on disk. It is
-// Forbidden if the sender may not, NotFound if there is no such room, Invalid or
+// Forbidden if the sender may not, which who is not in the room cannot tell from there
+// being no such room; NotFound for a membership of a room that is not there; Invalid or
 // Limited if the content cannot be an event's. A state event that would change
 // nothing is not sent again: the one that stands there is returned. With a
 // transaction ID, a repeated request returns the first one's event, also after a
@@ -136,10 +138,20 @@ func (r *Room) send(ctx context.Context, d Draft) (sent *Event, wait func() erro
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.load(ctx); err != nil {
+		if fault.Is(err, fault.NotFound) && d.Type != event.TypeMember {
+			err = errNotIn(r.id)
+		}
 		return nil, nil, err
 	}
 	x := r.begin()
 	x.txn = d.Txn
+	if d.Type != event.TypeMember {
+		if m, err := eventauth.Membership(x.view(ctx), d.Sender); err != nil {
+			return nil, nil, unavailable("read membership", err)
+		} else if m != event.Join {
+			return nil, nil, errNotIn(r.id)
+		}
+	}
 	if d.StateKey != nil && d.Txn == nil {
 		if same, err := r.unchanged(ctx, x, d); err != nil || same != nil {
 			return same, nil, err
