@@ -116,7 +116,7 @@ func (g Glob) matchWordLower(s string) bool {
 	// All places in the pattern that the text so far may have reached, at once: bit
 	// i stands for the place before token i, the last one for the end.
 	var small [4]uint64
-	at := small[:]
+	var at []uint64
 	if n := len(g.tokens)/64 + 1; n <= len(small) {
 		at = small[:n]
 	} else {
