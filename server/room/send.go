@@ -115,17 +115,23 @@ func (e *Engine) sent(ctx context.Context, d Draft) (*Event, error) {
 	return events[0], nil
 }
 
-// send works on the room; it tries once more if an earlier write of the room has
-// failed in the meantime.
-func (e *Engine) send(ctx context.Context, d Draft) (*Event, error) {
+// send works on the room. If an earlier write of the room failed after this one was
+// built on it, it is built once more on what is on disk.
+func (e *Engine) send(ctx context.Context, d Draft) (sent *Event, err error) {
+	for range 2 {
+		if sent, err = e.try(ctx, d); !errors.Is(err, errOvertaken) {
+			break
+		}
+	}
+	return sent, err
+}
+
+func (e *Engine) try(ctx context.Context, d Draft) (*Event, error) {
 	r, release := e.acquire(d.Room)
 	defer release()
 	sent, wait, err := r.send(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	if wait == nil {
-		return sent, nil
+	if err != nil || wait == nil {
+		return sent, err
 	}
 	if err := wait(); err != nil {
 		return nil, err
