@@ -516,7 +516,7 @@ func TestVisible(t *testing.T) {
 			if _, err := w.Send(t.Context(), room.Draft{Room: r, Sender: alice, Type: event.TypeTopic, StateKey: &key, Content: []byte(`{"topic":"after bob"}`)}); err != nil {
 				t.Fatal(err)
 			}
-			for user, want := range map[id.User]bool{alice: true, bob: setting == "world_readable_never", carol: setting == "world_readable"} {
+			for user, want := range map[id.User]bool{alice: true, bob: false, carol: setting == "world_readable"} {
 				_, err := w.StateEvent(t.Context(), r, user, event.TypeTopic, "")
 				if (err == nil) != want {
 					t.Errorf("%s, %s reads the topic: %v", setting, user, err)
