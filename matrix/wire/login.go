@@ -73,8 +73,8 @@ type AuthChallenge struct {
 	Message   string                    `json:"error,omitzero"`
 }
 
-// AuthData is what a client submits for a stage. Members beyond these belong to
-// the stage and stay in Stage, the whole text.
+// AuthData is what a client submits for a stage, as far as all stages have it in
+// common; the rest is read by who handles the stage.
 //
 // Spec: client-server-api#user-interactive-api-in-the-rest-api
 type AuthData struct {

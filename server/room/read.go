@@ -11,13 +11,10 @@ import (
 	"github.com/hanse-im/hanse/matrix/id"
 	"github.com/hanse-im/hanse/matrix/roomver"
 	"github.com/hanse-im/hanse/server/fault"
-	"github.com/hanse-im/hanse/server/room/statetree"
 	"github.com/hanse-im/hanse/server/stream"
 )
 
 func isNoRows(err error) bool { return errors.Is(err, db.ErrNoRows) }
-
-func emptyTree() statetree.Tree { return statetree.Empty() }
 
 const sqlEvents = `SELECT e.nid, e.ord, e.snapshot, e.after, e.flags, e.json, r.version, COALESCE(d.redaction, 0), COALESCE(b.json, e.json)
 	FROM room_events e JOIN room_rooms r ON r.nid = e.room

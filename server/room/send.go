@@ -13,6 +13,7 @@ import (
 	"github.com/hanse-im/hanse/matrix/id"
 	"github.com/hanse-im/hanse/matrix/roomver"
 	"github.com/hanse-im/hanse/server/fault"
+	"github.com/hanse-im/hanse/server/room/statetree"
 )
 
 // Draft is an event that a local user wants to send.
@@ -219,7 +220,7 @@ func (e *Engine) Create(ctx context.Context, q CreateRequest) (id.Room, error) {
 	if !rules.RoomIDFromCreate {
 		r.id = id.Room("!" + rand.Text()[:18] + ":" + string(e.cfg.Server))
 	}
-	r.head.tree = emptyTree()
+	r.head.tree = statetree.Empty()
 	x := r.begin()
 	x.create = true
 	for i, s := range drafts {
